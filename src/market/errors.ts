@@ -31,5 +31,11 @@ export class OperationalError extends Error {
 
 /** A frame that cannot be decoded. Thrown by decoders, caught once in `engine.step`, which turns it into a `data-error`. */
 export class BadFrame extends Error {
+  readonly code: 'unreadable' | 'unknown-instrument' | 'bad-number'
   override readonly name = 'BadFrame'
+
+  constructor(message: string, code: BadFrame['code'] = 'unreadable', options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
 }

@@ -61,7 +61,7 @@ export interface MeasuresOutput extends InstrumentOutput<'measures'> {
   readonly ofi: number
 }
 
-/** A closed time bar. `ts` of its start is `start`; `late` trades came after it had closed and are not in it. */
+/** A closed time bar; `start` is its first microsecond on the venue clock. */
 export interface BarOutput extends InstrumentOutput<'bar'> {
   readonly intervalMicros: number
   readonly start: Micros
@@ -167,3 +167,10 @@ export type Output =
   | LabelOutput
 
 export type OutputType = Output['type']
+
+/** Where the parts of the fold put what they say. `seq` and `ts` are those of the frame being folded. */
+export interface OutputLog {
+  readonly seq: Seq
+  readonly ts: Micros
+  push(output: Output): void
+}

@@ -46,6 +46,10 @@ export interface VenueLimits {
 
 /** The live half of a venue; recorded formats have only a decoder. */
 export interface LiveVenue {
+  /** Becomes the venue of its frames; a decoder of that name must exist. */
+  readonly venue: string
+  /** Everything of the venue's REST interface lies below this address; `/ping` answers there. */
+  readonly restBase: string
   readonly limits: VenueLimits
   readonly channels: readonly Channel[]
   /** Reads what trades there. `get` fetches a path below the venue's REST base. */

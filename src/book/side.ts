@@ -1,0 +1,315 @@
+import type { Price, Side, Size } from '../market/units.ts'
+import type { Grid } from './grid.ts'
+
+/** Read-only face of one side of a book. Levels are counted from the touch. Nothing here allocates. */
+export interface SideView {
+  readonly levels: number
+  /** Best price, null when the side is empty. */
+  bestPrice(): Price | null
+  bestSize(): Size | null
+  /** Copies the best `n` levels, best first, and returns how many there were. */
+  top(n: number, prices: Float64Array, sizes: Float64Array): number
+  /** Σ size of the best `n` levels. */
+  depth(n: number): Size
+  /** Σ size of the levels no further than `bps` basis points of `mid` from `mid`. */
+  depthWithin(bps: number, mid: Price): Size
+  /** Average price of taking `size` from this side, null when it holds less. */
+  costToTake(size: Size): Price | null
+  /** Size at a price, 0 where nothing rests. */
+  sizeAt(price: Price): Size
+}
+
+/** Ticks in the dense window. Small enough that many books stay in the cache. */
+const WINDOW = 1024
+/** Where the touch is put when the window moves, and how low it may fall before the window follows. */
+const TOUCH_AT = (WINDOW * 3) / 4
+const LOW = WINDOW / 8
+
+const movedKeys = new Float64Array(WINDOW)
+const movedSizes = new Float64Array(WINDOW)
+
+/**
+ * One side of an L2 book. Levels near the touch lie in a dense window of ticks with a bitmap, the rest in a sorted array.
+ * Keys are ticks, negated for asks, so that on both sides the best level has the largest key.
+ * Every level beyond the window is worse than every level in it, and the window is empty only when the side is.
+ */
+export class BookSide implements SideView {
+  readonly side: Side
+  private readonly sign: 1 | -1
+  private readonly grid: Grid
+  private readonly sizes = new Float64Array(WINDOW)
+  private readonly bits = new Int32Array(WINDOW / 32)
+  /** Key of the window's first cell. */
+  private low = Number.NEGATIVE_INFINITY
+  /** Index of the best level in the window, -1 when there is none. */
+  private best = -1
+  private inWindow = 0
+  private farKeys = new Float64Array(64)
+  private farSizes = new Float64Array(64)
+  private farCount = 0
+
+  private cursor = -1
+  private farCursor = -1
+  private cursorKey = 0
+  private cursorSize = 0
+
+  constructor(side: Side, grid: Grid) {
+    this.side = side
+    this.sign = side === 'bid' ? 1 : -1
+    this.grid = grid
+  }
+
+  get levels(): number {
+    return this.inWindow + this.farCount
+  }
+
+  /** Sets the size at `ticks` (0 removes the level) and returns the size before. */
+  set(ticks: number, size: number): number {
+    const key = this.sign * ticks
+    const index = key - this.low
+    if (index >= 0 && index < WINDOW) {
+      const before = this.sizes[index]
+      if (size > 0) {
+        this.sizes[index] = size
+        if (before === 0) {
+          this.bits[index >>> 5] |= 1 << (index & 31)
+          this.inWindow++
+          if (index > this.best) this.best = index
+        }
+      } else if (before !== 0) {
+        this.sizes[index] = 0
+        this.bits[index >>> 5] &= ~(1 << (index & 31))
+        this.inWindow--
+        if (index === this.best) {
+          this.best = this.below(index)
+          if (this.best < LOW && this.farCount > 0) this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
+        }
+      }
+      return before
+    }
+    if (index < 0 && this.inWindow > 0) return this.setFar(key, size)
+    if (size === 0) return 0
+    this.moveWindow(key)
+    return this.set(ticks, size)
+  }
+
+  sizeAt(price: Price): Size {
+    const key = this.sign * this.grid.toTicks(price)
+    const index = key - this.low
+    if (index >= 0 && index < WINDOW) return this.sizes[index]
+    const at = this.findFar(key)
+    return at < this.farCount && this.farKeys[at] === key ? this.farSizes[at] : 0
+  }
+
+  clear(): void {
+    this.sizes.fill(0)
+    this.bits.fill(0)
+    this.best = -1
+    this.inWindow = 0
+    this.farCount = 0
+    this.low = Number.NEGATIVE_INFINITY
+  }
+
+  bestPrice(): Price | null {
+    return this.best < 0 ? null : this.grid.toPrice(this.sign * (this.low + this.best))
+  }
+
+  bestSize(): Size | null {
+    return this.best < 0 ? null : this.sizes[this.best]
+  }
+
+  /** Best level in ticks, negated for asks; -Infinity when the side is empty. */
+  bestKey(): number {
+    return this.best < 0 ? Number.NEGATIVE_INFINITY : this.low + this.best
+  }
+
+  top(n: number, prices: Float64Array, sizes: Float64Array): number {
+    let count = 0
+    let index = this.best
+    if (index >= 0 && n > 0) {
+      let word = index >>> 5
+      let set = this.bits[word]
+      for (;;) {
+        while (set === 0 && word > 0) set = this.bits[--word]
+        if (set === 0) break
+        const bit = 31 - Math.clz32(set)
+        set &= ~(1 << bit)
+        index = (word << 5) | bit
+        prices[count] = this.grid.toPrice(this.sign * (this.low + index))
+        sizes[count] = this.sizes[index]
+        if (++count === n) return count
+      }
+    }
+    for (let far = this.farCount - 1; far >= 0 && count < n; far--, count++) {
+      prices[count] = this.grid.toPrice(this.sign * this.farKeys[far])
+      sizes[count] = this.farSizes[far]
+    }
+    return count
+  }
+
+  depth(n: number): Size {
+    let sum = 0
+    this.rewind()
+    for (let i = 0; i < n && this.advance(); i++) sum += this.cursorSize
+    return sum
+  }
+
+  depthWithin(bps: number, mid: Price): Size {
+    const distance = (mid * bps) / 10_000
+    // One part in 10^12 of slack, so that a level exactly at the limit is not lost to rounding.
+    const limit = distance * (1 + 1e-9) + mid * 1e-12
+    let sum = 0
+    this.rewind()
+    while (this.advance()) {
+      if (Math.abs(this.grid.toPrice(this.sign * this.cursorKey) - mid) > limit) break
+      sum += this.cursorSize
+    }
+    return sum
+  }
+
+  costToTake(size: Size): Price | null {
+    if (!(size > 0)) return null
+    let left = size
+    let paid = 0
+    this.rewind()
+    while (left > 0 && this.advance()) {
+      const taken = Math.min(left, this.cursorSize)
+      paid += taken * this.grid.toPrice(this.sign * this.cursorKey)
+      left -= taken
+    }
+    return left > 0 ? null : paid / size
+  }
+
+  /** Calls `visit` for every level, best first. For copies and checkpoints, not for the hot path. */
+  forEach(visit: (ticks: number, size: number) => void): void {
+    this.rewind()
+    while (this.advance()) visit(this.sign * this.cursorKey, this.cursorSize)
+  }
+
+  /** Removes every level worse than the `n`-th. */
+  truncate(n: number): void {
+    if (this.levels <= n) return
+    const removed: number[] = []
+    let seen = 0
+    this.forEach((ticks) => {
+      if (++seen > n) removed.push(ticks)
+    })
+    for (const ticks of removed) this.set(ticks, 0)
+  }
+
+  private rewind(): void {
+    this.cursor = this.best + 1
+    this.farCursor = this.farCount
+  }
+
+  private advance(): boolean {
+    if (this.cursor > 0) {
+      this.cursor = this.below(this.cursor)
+      if (this.cursor >= 0) {
+        this.cursorKey = this.low + this.cursor
+        this.cursorSize = this.sizes[this.cursor]
+        return true
+      }
+    }
+    this.cursor = -1
+    if (this.farCursor <= 0) return false
+    this.farCursor--
+    this.cursorKey = this.farKeys[this.farCursor]
+    this.cursorSize = this.farSizes[this.farCursor]
+    return true
+  }
+
+  /** The highest occupied index below `index`, -1 when there is none. */
+  private below(index: number): number {
+    let word = index >>> 5
+    // Index WINDOW (one past the end) has no word of its own.
+    let set = word < this.bits.length ? this.bits[word] & ((1 << (index & 31)) - 1) : 0
+    while (set === 0) {
+      if (--word < 0) return -1
+      set = this.bits[word]
+    }
+    return (word << 5) | (31 - Math.clz32(set))
+  }
+
+  /** Puts the window so that `key` lies at `TOUCH_AT`, moving levels between it and the far array. */
+  private moveWindow(key: number): void {
+    let moved = 0
+    for (let index = this.below(WINDOW); index >= 0; index = this.below(index)) {
+      movedKeys[moved] = this.low + index
+      movedSizes[moved++] = this.sizes[index]
+      this.sizes[index] = 0
+    }
+    this.bits.fill(0)
+    this.best = -1
+    this.inWindow = 0
+    this.low = key - TOUCH_AT
+    for (let i = moved - 1; i >= 0; i--) {
+      const at = movedKeys[i]
+      if (at < this.low) this.pushFar(at, movedSizes[i])
+      else this.put(at - this.low, movedSizes[i])
+    }
+    while (this.farCount > 0 && this.farKeys[this.farCount - 1] >= this.low) {
+      this.farCount--
+      this.put(this.farKeys[this.farCount] - this.low, this.farSizes[this.farCount])
+    }
+  }
+
+  private put(index: number, size: number): void {
+    this.sizes[index] = size
+    this.bits[index >>> 5] |= 1 << (index & 31)
+    this.inWindow++
+    if (index > this.best) this.best = index
+  }
+
+  private pushFar(key: number, size: number): void {
+    this.growFar()
+    this.farKeys[this.farCount] = key
+    this.farSizes[this.farCount++] = size
+  }
+
+  private setFar(key: number, size: number): number {
+    const at = this.findFar(key)
+    if (at < this.farCount && this.farKeys[at] === key) {
+      const before = this.farSizes[at]
+      if (size > 0) {
+        this.farSizes[at] = size
+      } else {
+        this.farKeys.copyWithin(at, at + 1, this.farCount)
+        this.farSizes.copyWithin(at, at + 1, this.farCount)
+        this.farCount--
+      }
+      return before
+    }
+    if (size > 0) {
+      this.growFar()
+      this.farKeys.copyWithin(at + 1, at, this.farCount)
+      this.farSizes.copyWithin(at + 1, at, this.farCount)
+      this.farKeys[at] = key
+      this.farSizes[at] = size
+      this.farCount++
+    }
+    return 0
+  }
+
+  /** First place in the far array whose key is ≥ `key`. */
+  private findFar(key: number): number {
+    let from = 0
+    let to = this.farCount
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (this.farKeys[middle] < key) from = middle + 1
+      else to = middle
+    }
+    return from
+  }
+
+  private growFar(): void {
+    if (this.farCount < this.farKeys.length) return
+    const keys = new Float64Array(this.farKeys.length * 2)
+    const sizes = new Float64Array(this.farKeys.length * 2)
+    keys.set(this.farKeys)
+    sizes.set(this.farSizes)
+    this.farKeys = keys
+    this.farSizes = sizes
+  }
+}
