@@ -35,6 +35,7 @@ export interface Checkpoint {
   readonly seq: Seq
   readonly ts: Micros
   readonly unattributedErrors: number
+  readonly up: readonly string[]
   readonly instruments: readonly SavedInstrument[]
 }
 
@@ -64,6 +65,8 @@ export class Engine {
   private readonly bySymbol = new Map<string, InstrumentFold>()
   /** Venue → connection → its decoder. */
   private readonly decoders = new Map<string, Map<string, Decode>>()
+  /** `venue connection` of sockets that are up. */
+  private readonly up = new Set<string>()
   private unattributedErrors = 0
   private lastInstrument: Instrument | null = null
   private lastFold: InstrumentFold | null = null
@@ -112,10 +115,12 @@ export class Engine {
         break
       case 'connected':
         this.decoders.get(frame.venue)?.delete(frame.topic)
+        this.up.add(`${frame.venue} ${frame.topic}`)
         this.pushConnection(frame, true)
         break
       case 'disconnected':
         this.decoders.get(frame.venue)?.delete(frame.topic)
+        this.up.delete(`${frame.venue} ${frame.topic}`)
         this.pushConnection(frame, false)
         for (const fold of this.folds.values()) {
           if (fold.instrument.venue === frame.venue) fold.onDisconnected(frame.topic, `connection ${frame.topic} was lost: ${textOf(frame)}`)
@@ -139,6 +144,14 @@ export class Engine {
     return [...this.folds.values()].map((fold) => fold.instrument)
   }
 
+  /** Connections that were up at the last frame. */
+  connected(): readonly { readonly venue: string; readonly connection: string }[] {
+    return [...this.up].map((key) => {
+      const at = key.indexOf(' ')
+      return { venue: key.slice(0, at), connection: key.slice(at + 1) }
+    })
+  }
+
   find(id: InstrumentId): InstrumentView | undefined {
     return this.folds.get(id)
   }
@@ -155,6 +168,7 @@ export class Engine {
       seq: this.log.seq,
       ts: this.log.ts,
       unattributedErrors: this.unattributedErrors,
+      up: [...this.up],
       instruments: [...this.folds.values()].map((fold) => fold.save()),
     }
   }
@@ -165,6 +179,7 @@ export class Engine {
     engine.log.seq = checkpoint.seq
     engine.log.ts = checkpoint.ts
     engine.unattributedErrors = checkpoint.unattributedErrors
+    for (const key of checkpoint.up) engine.up.add(key)
     for (const saved of checkpoint.instruments) engine.addFold(saved.instrument).restore(saved)
     return engine
   }

@@ -1,0 +1,286 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Checkpoint, Engine, type EngineOptions } from '../engine/engine.ts'
+import { OperationalError } from '../market/errors.ts'
+import type { NewFrame } from '../market/frame.ts'
+import type { Instrument } from '../market/instrument.ts'
+import type { Output } from '../market/output.ts'
+import type { LiveVenue } from '../market/plugin.ts'
+import { MICROS_PER_MS, type Micros, type Seq } from '../market/units.ts'
+import { binanceSpot, binanceUsdm } from '../venues/binance/plan.ts'
+import { DECODERS } from '../venues/index.ts'
+import { Clock } from './clock.ts'
+import type { Config } from './config.ts'
+import type { Driver } from './drivers/driver.ts'
+import { FileDriver } from './drivers/file.ts'
+import { LiveDriver } from './drivers/live.ts'
+import { SimDriver } from './drivers/sim.ts'
+import { probe } from './feed/rest.ts'
+import { readLatestCheckpoint, writeCheckpoint } from './journal/checkpoint.ts'
+import { Journal } from './journal/journal.ts'
+import { readJournal } from './journal/read.ts'
+import { sniff } from './sources/sniff.ts'
+import type { System, SystemStatus } from './system.ts'
+
+const PROBE_MS = 2_500
+const CHECKPOINT_EVERY_MS = 60_000
+/** Runs of the simulation kept on disk, the present one included. */
+const KEPT_SIM_RUNS = 3
+
+export interface RuntimeOptions {
+  readonly config: Config
+  /** A failure after which the program must not go on. */
+  readonly onFatal: (error: unknown) => void
+  /** Something a person should know that is not fatal. */
+  readonly report: (message: string) => void
+}
+
+/** Joins a driver, the journal and the engine: frame → journal → fold → listeners. One source, from start to end. */
+export class Runtime implements System {
+  engine: Engine
+  private readonly options: RuntimeOptions
+  private readonly engineOptions: EngineOptions
+  private readonly clock = new Clock()
+  private readonly startedAt: Micros
+  private readonly listeners = new Set<(outputs: readonly Output[]) => void>()
+  private driver: Driver | null = null
+  private journal: Journal | null = null
+  private journalDir: string | null = null
+  private seq: Seq = 0
+  private frames = 0
+  private errors = 0
+  private label = 'starting'
+  private fallbackReason: string | null = null
+  private cut: string | null = null
+  private checkpointTimer: NodeJS.Timeout | undefined
+
+  constructor(options: RuntimeOptions) {
+    this.options = options
+    const { config } = options
+    this.engineOptions = {
+      decoders: DECODERS,
+      staleAfterMs: config.staleAfterMs,
+      barIntervalsMs: config.barIntervalsMs,
+    }
+    this.engine = new Engine(this.engineOptions)
+    this.startedAt = this.clock.now()
+  }
+
+  /**
+   * Chooses the source and starts it; resolves when it runs. `auto` takes the simulation when the venue cannot be reached, and
+   * says why.
+   * @throws OperationalError when the source asked for cannot be had
+   */
+  async start(): Promise<void> {
+    const { config } = this.options
+    if (config.source.startsWith('file:')) return this.startFile(config.source.slice('file:'.length))
+    if (config.source === 'sim') return this.startSim()
+    if (config.source !== 'auto') return this.startLive(config.source as LiveDriver['source'])
+    const venue = binanceUsdm(config.usdm)
+    this.label = `probing ${new URL(venue.restBase).host}`
+    const found = await probe(venue.restBase, PROBE_MS, this.clock)
+    if (found.reachable) return this.startLive('binance-usdm')
+    this.fallbackReason = found.reason
+    return this.startSim()
+  }
+
+  status(): SystemStatus {
+    const { driver, journal } = this
+    return {
+      source: driver?.source ?? null,
+      mode: driver?.mode ?? null,
+      sourceLabel: driver?.label ?? this.label,
+      fallbackReason: this.fallbackReason,
+      clock: driver?.clock ?? 'live',
+      now: this.engine.ts > 0 ? this.engine.ts : null,
+      active: driver?.active() ?? [],
+      connections: driver?.connections() ?? [],
+      journal: { seq: this.seq, durableSeq: journal?.durableSeq ?? this.seq, bytes: journal?.bytes ?? 0, cut: this.cut },
+      startedAt: this.startedAt,
+      frames: this.frames,
+      errors: this.errors,
+    }
+  }
+
+  available(): readonly Instrument[] {
+    const all = this.driver?.available() ?? []
+    const configured = new Map(this.options.config.symbols.map((symbol, at) => [symbol, at]))
+    const rank = ({ symbol }: Instrument) => configured.get(symbol) ?? Number.POSITIVE_INFINITY
+    return [...all].sort((a, b) => {
+      const [first, second] = [rank(a), rank(b)]
+      return first === second ? (a.symbol < b.symbol ? -1 : 1) : first - second
+    })
+  }
+
+  async startStreams(symbols: readonly string[], tickMode: boolean): Promise<void> {
+    this.known(symbols).start(symbols, tickMode)
+  }
+
+  async stopStreams(symbols?: readonly string[]): Promise<void> {
+    if (symbols) this.known(symbols).stop(symbols)
+    else this.driver?.stop(this.driver.active())
+  }
+
+  pause(): void {
+    this.running().setPaused(true)
+  }
+
+  resume(): void {
+    this.running().setPaused(false)
+  }
+
+  onOutputs(listener: (outputs: readonly Output[]) => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  /** Stops the source and makes everything received durable. */
+  async close(): Promise<void> {
+    clearInterval(this.checkpointTimer)
+    this.driver?.close()
+    if (this.journal && this.driver?.source !== 'sim') await this.saveCheckpoint()
+    await this.journal?.close()
+  }
+
+  private running(): Driver {
+    if (!this.driver) throw new OperationalError('CONFIGURATION', 'no source runs yet')
+    return this.driver
+  }
+
+  private known(symbols: readonly string[]): Driver {
+    const driver = this.running()
+    const listed = new Set(driver.available().map(({ symbol }) => symbol))
+    const unknown = symbols.filter((symbol) => !listed.has(symbol))
+    if (unknown.length > 0) {
+      throw new OperationalError('UNKNOWN_SYMBOL', `${driver.label} does not have ${unknown.join(', ')}`)
+    }
+    return driver
+  }
+
+  private async startSim(): Promise<void> {
+    const { config } = this.options
+    const startMicros = config.start === null ? this.clock.now() : Date.parse(config.start) * MICROS_PER_MS
+    const started = new Date(startMicros / MICROS_PER_MS).toISOString().replace(/[:.]/g, '')
+    const runs = join(config.dataDir, 'journal', 'sim')
+    const dir = join(runs, `${started}-seed${config.seed}`)
+    // The same run again gives the same frames: it replaces its journal rather than continuing it.
+    rmSync(dir, { recursive: true, force: true })
+    forgetOldRuns(runs, KEPT_SIM_RUNS - 1)
+    await this.openJournal(dir)
+    const driver = new SimDriver({
+      seed: config.seed,
+      startMicros,
+      symbols: config.symbols,
+      clock: this.clock,
+      ingest: this.ingest,
+      onFailure: this.options.onFatal,
+    })
+    this.driver = driver
+    await driver.run()
+  }
+
+  private async startLive(source: LiveDriver['source']): Promise<void> {
+    const { config, report } = this.options
+    const venue: LiveVenue = source === 'binance-usdm' ? binanceUsdm(config.usdm) : binanceSpot(config.spot)
+    this.label = `connecting to ${source}`
+    const dir = join(config.dataDir, 'journal', source)
+    await this.openJournal(dir)
+    await this.catchUp(dir)
+    const driver = new LiveDriver({
+      source,
+      venue,
+      clock: this.clock,
+      ingest: this.ingest,
+      report: (error) => report(error.message),
+      checkEveryMs: config.checkSnapshotsEveryMs,
+    })
+    await driver.open()
+    this.driver = driver
+    const listed = new Set(driver.available().map(({ symbol }) => symbol))
+    const missing = config.symbols.filter((symbol) => !listed.has(symbol))
+    if (missing.length > 0) report(`${source} does not have ${missing.join(', ')}; they are left out`)
+    driver.start(config.symbols.filter((symbol) => listed.has(symbol)), true)
+    this.checkpointTimer = setInterval(() => {
+      this.saveCheckpoint().catch(this.options.onFatal)
+    }, CHECKPOINT_EVERY_MS)
+  }
+
+  private async startFile(path: string): Promise<void> {
+    const { config, report } = this.options
+    this.label = `reading ${path}`
+    const recording = await sniff([path])
+    const driver = new FileDriver({
+      path,
+      recording,
+      speed: config.replaySpeed,
+      clock: this.clock,
+      ingest: this.ingest,
+      onFailure: (error) => {
+        if (error instanceof OperationalError) report(error.message)
+        else this.options.onFatal(error)
+      },
+    })
+    this.driver = driver
+    void driver.run()
+  }
+
+  private async openJournal(dir: string): Promise<void> {
+    const { config, onFatal, report } = this.options
+    mkdirSync(dir, { recursive: true })
+    const journal = await Journal.open(dir, {
+      groupMs: config.groupCommitMs,
+      retainBytes: config.retainBytes,
+      onError: onFatal,
+    })
+    this.journal = journal
+    this.journalDir = dir
+    this.seq = journal.lastSeq
+    if (journal.recovery) {
+      this.cut = journal.recovery.reason
+      report(`journal: ${journal.recovery.cutBytes} bytes after frame ${journal.recovery.lastSeq} were cut: ${this.cut}`)
+    }
+  }
+
+  /** Folds what the journal holds since the last checkpoint, so that the engine knows what it knew before the restart. */
+  private async catchUp(dir: string): Promise<void> {
+    const checkpoint = await readLatestCheckpoint(dir, this.seq)
+    if (checkpoint) this.engine = Engine.restore(checkpoint as Checkpoint, this.engineOptions)
+    for await (const frames of readJournal(dir, { from: this.engine.seq + 1 })) {
+      for (const frame of frames) this.publish(this.engine.step(frame))
+    }
+    for (const { venue, connection } of this.engine.connected()) {
+      this.ingest({ tsRecv: this.clock.now(), kind: 'disconnected', venue, topic: connection, body: Buffer.from('the program was restarted') })
+    }
+  }
+
+  private async saveCheckpoint(): Promise<void> {
+    const { journal, journalDir } = this
+    if (!journal || !journalDir || this.engine.seq === 0) return
+    const checkpoint = this.engine.checkpoint()
+    // A checkpoint must never be ahead of the journal on disk.
+    await journal.whenDurable(checkpoint.seq)
+    await writeCheckpoint(journalDir, checkpoint.seq, checkpoint)
+  }
+
+  private readonly ingest = (frame: NewFrame): void => {
+    this.seq = this.journal ? this.journal.append(frame) : this.seq + 1
+    this.frames++
+    this.publish(this.engine.step({ ...frame, seq: this.seq }))
+  }
+
+  private publish(outputs: readonly Output[]): void {
+    if (outputs.length === 0) return
+    for (const output of outputs) {
+      if (output.type === 'resync') this.driver?.resync(output.instrument)
+      else if (output.type === 'data-error') this.errors++
+    }
+    for (const listener of this.listeners) listener(outputs)
+  }
+}
+
+function forgetOldRuns(dir: string, keep: number): void {
+  mkdirSync(dir, { recursive: true })
+  // Names begin with the start time, so their order is the order of time.
+  const runs = readdirSync(dir).sort()
+  for (const run of runs.slice(0, Math.max(0, runs.length - keep))) rmSync(join(dir, run), { recursive: true })
+}
