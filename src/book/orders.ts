@@ -11,10 +11,16 @@ interface RestingOrder {
 }
 
 /** [orderId, side, price, size, wasReduced] */
-export type SavedOrder = [number, Side, Price, Size, boolean]
+type SavedOrder = [number, Side, Price, Size, boolean]
 
-/** Bound on the orders remembered; the oldest are forgotten first. */
+/** Bounds on the orders remembered; the oldest are forgotten first. */
 const MAX_ORDERS = 1_000_000
+const MAX_GONE = 10_000
+
+export interface SavedOrders {
+  readonly resting: readonly SavedOrder[]
+  readonly gone: readonly [number, Size][]
+}
 
 /**
  * Follows single orders (L3) and keeps the price levels of the book in step. Orders that rested before the recording began are
@@ -22,6 +28,8 @@ const MAX_ORDERS = 1_000_000
  */
 export class OrderTracker {
   private readonly orders = new Map<number, RestingOrder>()
+  /** Size at deletion of orders that were never seen to begin. */
+  private readonly gone = new Map<number, Size>()
   private readonly book: () => Book
   private readonly stats: InstrumentStats
 
@@ -34,10 +42,18 @@ export class OrderTracker {
   apply(event: OrderEvent): Refusal | null {
     const { stats } = this
     switch (event.action) {
-      case 'add':
+      case 'add': {
         stats.ordersAdded++
+        const gone = this.gone.get(event.orderId)
+        if (gone !== undefined) {
+          // Some venues report the end of an order before its beginning.
+          this.gone.delete(event.orderId)
+          if (gone > 0 && gone === event.size) stats.ordersDeletedUnfilled++
+          return null
+        }
         this.remember(event)
         return this.book().add(event.side, event.price, event.size)
+      }
       case 'change': {
         stats.ordersChanged++
         const order = this.orders.get(event.orderId)
@@ -56,10 +72,14 @@ export class OrderTracker {
       case 'delete': {
         stats.ordersDeleted++
         const order = this.orders.get(event.orderId)
-        if (!order) return event.size > 0 ? this.book().add(event.side, event.price, -event.size) : null
+        if (!order) {
+          this.noteGone(event)
+          return event.size > 0 ? this.book().add(event.side, event.price, -event.size) : null
+        }
         if (event.size > 0 && !order.wasReduced) stats.ordersDeletedUnfilled++
         this.orders.delete(event.orderId)
-        return this.book().add(order.side, order.price, -order.size)
+        // The message knows best: the order may have shrunk where a recording of few levels could not show it.
+        return this.book().add(order.side, order.price, -(event.size > 0 ? event.size : order.size))
       }
       case 'execute-hidden':
         stats.ordersExecutedHidden++
@@ -73,21 +93,28 @@ export class OrderTracker {
     }
   }
 
-  save(): SavedOrder[] {
-    return [...this.orders].map(([id, { side, price, size, wasReduced }]) => [id, side, price, size, wasReduced])
+  save(): SavedOrders {
+    return {
+      resting: [...this.orders].map(([id, { side, price, size, wasReduced }]) => [id, side, price, size, wasReduced]),
+      gone: [...this.gone],
+    }
   }
 
-  restore(saved: readonly SavedOrder[]): void {
+  restore(saved: SavedOrders): void {
     this.orders.clear()
-    for (const [id, side, price, size, wasReduced] of saved) this.orders.set(id, { side, price, size, wasReduced })
+    this.gone.clear()
+    for (const [id, side, price, size, wasReduced] of saved.resting) this.orders.set(id, { side, price, size, wasReduced })
+    for (const [id, size] of saved.gone) this.gone.set(id, size)
   }
 
   private remember({ orderId, side, price, size }: OrderEvent): void {
-    if (this.orders.size >= MAX_ORDERS) {
-      const [oldest] = this.orders.keys()
-      this.orders.delete(oldest)
-    }
+    forgetOldest(this.orders, MAX_ORDERS)
     this.orders.set(orderId, { side, price, size, wasReduced: false })
+  }
+
+  private noteGone({ orderId, size }: OrderEvent): void {
+    forgetOldest(this.gone, MAX_GONE)
+    this.gone.set(orderId, size)
   }
 
   private take(event: OrderEvent): Refusal | null {
@@ -99,4 +126,10 @@ export class OrderTracker {
     }
     return this.book().add(event.side, event.price, -event.size)
   }
+}
+
+function forgetOldest(map: Map<number, unknown>, limit: number): void {
+  if (map.size < limit) return
+  const [oldest] = map.keys()
+  map.delete(oldest)
 }

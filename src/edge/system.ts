@@ -38,6 +38,7 @@ export interface SystemStatus {
 
 /** What the API may ask of the running program. One source at a time; symbols are the venue's spelling. */
 export interface System {
+  /** Another object after a start that restored one: read it anew each time. */
   readonly engine: Engine
   status(): SystemStatus
   /** Everything the source could stream, configured symbols first. */

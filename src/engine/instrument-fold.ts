@@ -3,7 +3,7 @@ import { spreadBps, weightedMid } from '../analytics/mid.ts'
 import { obi, weightedObi } from '../analytics/obi.ts'
 import { Ofi, type SavedOfi } from '../analytics/ofi.ts'
 import { BookFollower, type FollowerState } from '../book/follower.ts'
-import { OrderTracker, type SavedOrder } from '../book/orders.ts'
+import { OrderTracker, type SavedOrders } from '../book/orders.ts'
 import type { BookCheckEvent, DepthEvent, MarketEvent, OrderEvent, QuoteEvent, TradeEvent } from '../market/event.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { DataErrorOutput, OutputLog } from '../market/output.ts'
@@ -22,7 +22,7 @@ export interface SavedInstrument {
   instrument: Instrument
   stats: InstrumentStats
   follower: FollowerState
-  orders: SavedOrder[]
+  orders: SavedOrders
   quoteOfi: SavedOfi
   bookOfi: SavedOfi
   bars: SavedBar[]

@@ -20,6 +20,9 @@ const QUOTES = ['USDT', 'USDC', 'FDUSD', 'BUSD', 'TUSD', 'USD', 'BTC', 'ETH', 'B
 /** `BTCUSDT` at `binance-usdm` → `BTC-USDT.binance-usdm`; a symbol whose parts are unknown keeps its spelling. */
 export function instrumentId(venue: string, symbol: string, base?: string, quote?: string): InstrumentId {
   if (base && quote) return `${base}-${quote}.${venue}`
-  const known = QUOTES.find((end) => symbol.length > end.length && symbol.endsWith(end) && !/[-/_]/.test(symbol))
+  // A base has at least two letters, three before a quote that itself ends in another one: XBTUSD is XBT-USD, not XB-TUSD.
+  const known = /[-/_]/.test(symbol)
+    ? undefined
+    : QUOTES.find((end) => symbol.endsWith(end) && symbol.length >= end.length + (/^.USD$/.test(end) ? 3 : 2))
   return known ? `${symbol.slice(0, -known.length)}-${known}.${venue}` : `${symbol}.${venue}`
 }
