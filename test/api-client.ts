@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
-import { createApi } from '../src/edge/api/server.ts'
 import type { ServerMessage } from '../src/edge/api/schema.ts'
+import { createApi } from '../src/edge/api/server.ts'
 import type { System } from '../src/edge/system.ts'
 
 type Options = Parameters<typeof createApi>[0]
@@ -53,7 +53,11 @@ export class TestClient {
   }
 
   /** The HTTP status with which an upgrade is refused. */
-  static refusal(url: string, headers: Record<string, string> = {}, path = '/ws'): Promise<{ status: number; body: string }> {
+  static refusal(
+    url: string,
+    headers: Record<string, string> = {},
+    path = '/ws',
+  ): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
       const ws = new WebSocket(`${url.replace('http', 'ws')}${path}`, { headers })
       ws.on('error', reject)

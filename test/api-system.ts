@@ -1,3 +1,4 @@
+import type { ClockState, Mode, SourceName, System, SystemStatus } from '../src/edge/system.ts'
 import { Engine } from '../src/engine/engine.ts'
 import { OperationalError } from '../src/market/errors.ts'
 import type { NewFrame } from '../src/market/frame.ts'
@@ -5,7 +6,6 @@ import { type Instrument, instrumentId } from '../src/market/instrument.ts'
 import type { Label } from '../src/market/label.ts'
 import type { Output } from '../src/market/output.ts'
 import type { Micros } from '../src/market/units.ts'
-import type { ClockState, Mode, SourceName, System, SystemStatus } from '../src/edge/system.ts'
 import { DECODERS } from '../src/venues/index.ts'
 
 /** 2024-08-08T12:00:00Z. */
@@ -51,8 +51,21 @@ export class ScriptedSystem implements System {
 
   openBook(symbol: string): void {
     this.frame('request', `depth:${symbol}`, '')
-    const rows = { bids: [['100.0', '1'], ['99.9', '2']], asks: [['100.2', '3'], ['100.3', '4']] }
-    this.frame('rest', `depth:${symbol}`, JSON.stringify({ lastUpdateId: 1000, E: this.millis, T: this.millis, ...rows }))
+    const rows = {
+      bids: [
+        ['100.0', '1'],
+        ['99.9', '2'],
+      ],
+      asks: [
+        ['100.2', '3'],
+        ['100.3', '4'],
+      ],
+    }
+    this.frame(
+      'rest',
+      `depth:${symbol}`,
+      JSON.stringify({ lastUpdateId: 1000, E: this.millis, T: this.millis, ...rows }),
+    )
     this.ids.set(symbol, 1000)
     this.depth(symbol, [], [])
   }
@@ -60,11 +73,26 @@ export class ScriptedSystem implements System {
   depth(symbol: string, bids: readonly Row[], asks: readonly Row[], options: { skipIds?: number } = {}): void {
     const last = (this.ids.get(symbol) ?? 0) + (options.skipIds ?? 0)
     this.ids.set(symbol, last + 1)
-    const data = { e: 'depthUpdate', E: this.millis, T: this.millis, s: symbol, U: last + 1, u: last + 1, pu: last, b: bids, a: asks }
+    const data = {
+      e: 'depthUpdate',
+      E: this.millis,
+      T: this.millis,
+      s: symbol,
+      U: last + 1,
+      u: last + 1,
+      pu: last,
+      b: bids,
+      a: asks,
+    }
     this.message('public', `${symbol.toLowerCase()}@depth@100ms`, data)
   }
 
-  trade(symbol: string, price: string, size: string, options: { sellerTook?: boolean; offMarket?: boolean } = {}): number {
+  trade(
+    symbol: string,
+    price: string,
+    size: string,
+    options: { sellerTook?: boolean; offMarket?: boolean } = {},
+  ): number {
     const data = {
       e: 'trade',
       E: this.millis,
@@ -81,8 +109,24 @@ export class ScriptedSystem implements System {
   }
 
   ticker(symbol: string, lastPrice: string): void {
-    const rest = { p: '1.5', P: '1.25', w: '99.9', Q: '1', o: '98.7', h: '101.0', l: '97.0', v: '1234.5', q: '123450.5' }
-    this.message('market', `${symbol.toLowerCase()}@ticker`, { e: '24hrTicker', E: this.millis, s: symbol, c: lastPrice, ...rest })
+    const rest = {
+      p: '1.5',
+      P: '1.25',
+      w: '99.9',
+      Q: '1',
+      o: '98.7',
+      h: '101.0',
+      l: '97.0',
+      v: '1234.5',
+      q: '123450.5',
+    }
+    this.message('market', `${symbol.toLowerCase()}@ticker`, {
+      e: '24hrTicker',
+      E: this.millis,
+      s: symbol,
+      c: lastPrice,
+      ...rest,
+    })
   }
 
   label(label: Label): void {
@@ -98,7 +142,14 @@ export class ScriptedSystem implements System {
   }
 
   frame(kind: NewFrame['kind'], topic: string, body: string): void {
-    const frame = { seq: this.engine.seq + 1, tsRecv: this.now, kind, venue: kind === 'timer' ? '' : 'sim', topic, body: encoder.encode(body) }
+    const frame = {
+      seq: this.engine.seq + 1,
+      tsRecv: this.now,
+      kind,
+      venue: kind === 'timer' ? '' : 'sim',
+      topic,
+      body: encoder.encode(body),
+    }
     const outputs = this.engine.step(frame)
     this.errors += outputs.filter((output) => output.type === 'data-error').length
     if (outputs.length > 0) for (const listener of this.listeners) listener(outputs)
@@ -136,7 +187,8 @@ export class ScriptedSystem implements System {
 
   async startStreams(symbols: readonly string[]): Promise<void> {
     for (const symbol of symbols) {
-      if (!this.instruments.some((one) => one.symbol === symbol)) throw new OperationalError('UNKNOWN_SYMBOL', `no ${symbol}`)
+      if (!this.instruments.some((one) => one.symbol === symbol))
+        throw new OperationalError('UNKNOWN_SYMBOL', `no ${symbol}`)
       if (!this.active.includes(symbol)) this.active.push(symbol)
     }
   }

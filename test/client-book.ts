@@ -13,7 +13,7 @@ export interface DepthMessage {
   readonly a: readonly (readonly [string, string])[]
 }
 
-export interface QuoteMessage {
+interface QuoteMessage {
   readonly e: 'bookTicker'
   readonly s: string
   readonly u: number
@@ -23,7 +23,7 @@ export interface QuoteMessage {
   readonly A: string
 }
 
-export interface TradeMessage {
+interface TradeMessage {
   readonly e: 'trade'
   readonly E: number
   readonly s: string

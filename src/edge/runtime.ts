@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Checkpoint, Engine, type EngineOptions } from '../engine/engine.ts'
+import { type Checkpoint, CHECKPOINT_VERSION, Engine, type EngineOptions } from '../engine/engine.ts'
 import { OperationalError } from '../market/errors.ts'
 import type { NewFrame } from '../market/frame.ts'
 import type { Instrument } from '../market/instrument.ts'
@@ -243,8 +243,11 @@ export class Runtime implements System {
 
   /** Folds what the journal holds since the last checkpoint, so that the engine knows what it knew before the restart. */
   private async catchUp(dir: string): Promise<void> {
-    const checkpoint = await readLatestCheckpoint(dir, this.seq)
-    if (checkpoint) this.engine = Engine.restore(checkpoint as Checkpoint, this.engineOptions)
+    const saved = await readLatestCheckpoint(dir, this.seq)
+    for (const skipped of saved?.skipped ?? []) this.options.report(`checkpoint: ${skipped}`)
+    const checkpoint = saved?.json as Checkpoint | undefined
+    // One that another version of the engine wrote is of no use; the journal has everything.
+    if (checkpoint?.version === CHECKPOINT_VERSION) this.engine = Engine.restore(checkpoint, this.engineOptions)
     for await (const frames of readJournal(dir, { from: this.engine.seq + 1 })) {
       for (const frame of frames) this.publish(this.engine.step(frame))
     }

@@ -29,9 +29,12 @@ export interface InstrumentView {
   readonly stats: Readonly<InstrumentStats>
 }
 
+/** Raised whenever the state changes shape or meaning. */
+export const CHECKPOINT_VERSION = 1
+
 /** Plain JSON; `Engine.restore` with the same options goes on as if it had never stopped. */
 export interface Checkpoint {
-  readonly version: 1
+  readonly version: number
   readonly seq: Seq
   readonly ts: Micros
   readonly unattributedErrors: number
@@ -164,7 +167,7 @@ export class Engine {
 
   checkpoint(): Checkpoint {
     return {
-      version: 1,
+      version: CHECKPOINT_VERSION,
       seq: this.log.seq,
       ts: this.log.ts,
       unattributedErrors: this.unattributedErrors,
@@ -174,7 +177,7 @@ export class Engine {
   }
 
   static restore(checkpoint: Checkpoint, options: EngineOptions): Engine {
-    assert(checkpoint.version === 1, `checkpoint version ${checkpoint.version}`)
+    assert(checkpoint.version === CHECKPOINT_VERSION, `checkpoint version ${checkpoint.version}`)
     const engine = new Engine(options)
     engine.log.seq = checkpoint.seq
     engine.log.ts = checkpoint.ts

@@ -18,7 +18,8 @@ function autoregression(x: readonly number[]): number {
 
 function correlation(x: readonly number[], y: readonly number[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, each) => sum + each, 0) / values.length
-  const covariance = (a: readonly number[], b: readonly number[]) => mean(a.map((each, i) => each * b[i])) - mean(a) * mean(b)
+  const covariance = (a: readonly number[], b: readonly number[]) =>
+    mean(a.map((each, i) => each * b[i])) - mean(a) * mean(b)
   return covariance(x, y) / Math.sqrt(covariance(x, x) * covariance(y, y))
 }
 
@@ -31,7 +32,10 @@ describe('fair values', () => {
     LISTINGS.forEach((_, index) => logs[index].push(Math.log(values.price(index))))
   }
   const series = (symbol: string) => logs[indexOf(symbol)]
-  const changes = (symbol: string) => series(symbol).slice(1).map((each, t) => each - series(symbol)[t])
+  const changes = (symbol: string) =>
+    series(symbol)
+      .slice(1)
+      .map((each, t) => each - series(symbol)[t])
 
   const pairs = LISTINGS.flatMap(({ instrument, pair }) => (pair ? [{ symbol: instrument.symbol, ...pair }] : []))
 
@@ -39,16 +43,19 @@ describe('fair values', () => {
     expect(pairs.map(({ symbol, leader }) => `${symbol} ${leader}`)).toEqual(['ETHUSDT BTCUSDT', 'ADAUSDT SOLUSDT'])
   })
 
-  it.each(pairs)('$symbol reverts to $leader with its half-life, neither price reverts', ({ symbol, leader, beta, halfLifeSeconds, sigma }) => {
-    const spread = series(symbol).map((each, t) => each - beta * series(leader)[t])
-    const halfLife = (stepSeconds * Math.log(0.5)) / Math.log(autoregression(spread))
-    expect(halfLife / halfLifeSeconds).toBeGreaterThan(0.85)
-    expect(halfLife / halfLifeSeconds).toBeLessThan(1.15)
-    const mean = spread.reduce((sum, each) => sum + each, 0) / spread.length
-    const deviation = Math.sqrt(spread.reduce((sum, each) => sum + (each - mean) ** 2, 0) / spread.length)
-    expect(deviation / sigma).toBeCloseTo(1, 0)
-    for (const each of [symbol, leader]) expect(autoregression(series(each))).toBeGreaterThan(0.9995)
-  })
+  it.each(pairs)(
+    '$symbol reverts to $leader with its half-life, neither price reverts',
+    ({ symbol, leader, beta, halfLifeSeconds, sigma }) => {
+      const spread = series(symbol).map((each, t) => each - beta * series(leader)[t])
+      const halfLife = (stepSeconds * Math.log(0.5)) / Math.log(autoregression(spread))
+      expect(halfLife / halfLifeSeconds).toBeGreaterThan(0.85)
+      expect(halfLife / halfLifeSeconds).toBeLessThan(1.15)
+      const mean = spread.reduce((sum, each) => sum + each, 0) / spread.length
+      const deviation = Math.sqrt(spread.reduce((sum, each) => sum + (each - mean) ** 2, 0) / spread.length)
+      expect(deviation / sigma).toBeCloseTo(1, 0)
+      for (const each of [symbol, leader]) expect(autoregression(series(each))).toBeGreaterThan(0.9995)
+    },
+  )
 
   it('moves the others together, without tying them', () => {
     for (const symbol of ['BNBUSDT', 'SOLUSDT', 'XRPUSDT']) {

@@ -49,8 +49,17 @@ export class FaultyFeed {
   readonly done: AppliedFault[] = []
   readonly #waiting: Fault[]
   /** Faults on a stream that wait for their message. */
-  readonly #armed: { readonly fault: Fault & OnStream; readonly name: string; left: number; from: Micros; held?: NewFrame }[] = []
-  readonly #down = new Map<SimConnection, { readonly fault: Fault; readonly from: Micros; readonly until: Micros; frames: number }>()
+  readonly #armed: {
+    readonly fault: Fault & OnStream
+    readonly name: string
+    left: number
+    from: Micros
+    held?: NewFrame
+  }[] = []
+  readonly #down = new Map<
+    SimConnection,
+    { readonly fault: Fault; readonly from: Micros; readonly until: Micros; frames: number }
+  >()
   readonly #snapshots: (at: Micros) => readonly NewFrame[]
   readonly #snapshotOf: (symbol: string) => Uint8Array
   #clockShift = 0
@@ -71,7 +80,8 @@ export class FaultyFeed {
       out.push(this.#clockShift === 0 ? each : { ...each, tsRecv: each.tsRecv + this.#clockShift })
     }
     this.#reconnect(frame.tsRecv, send)
-    while (this.#waiting[0] && this.#waiting[0].at <= frame.tsRecv) this.#begin(this.#waiting.shift()!, frame.tsRecv, send)
+    while (this.#waiting[0] && this.#waiting[0].at <= frame.tsRecv)
+      this.#begin(this.#waiting.shift()!, frame.tsRecv, send)
     const down = this.#down.get(frame.topic as SimConnection)
     const isSnapshot = frame.kind === 'rest' || frame.kind === 'request'
     if (frame.kind === 'message' && down) down.frames++
@@ -154,6 +164,11 @@ export class FaultyFeed {
   }
 }
 
-export function simFrame(tsRecv: Micros, kind: NewFrame['kind'], topic: string, body: Uint8Array = new Uint8Array()): NewFrame {
+export function simFrame(
+  tsRecv: Micros,
+  kind: NewFrame['kind'],
+  topic: string,
+  body: Uint8Array = new Uint8Array(),
+): NewFrame {
   return { tsRecv, kind, venue: SIM_VENUE, topic, body }
 }

@@ -18,10 +18,18 @@ export interface Listing {
   /** Standard deviation of its own random walk, per √second, in log price. 0 for the second of a cointegrated pair. */
   readonly ownSigma: number
   /** Cointegrated: log price = `beta` · log price of `leader` + a stationary AR(1). */
-  readonly pair?: { readonly leader: string; readonly beta: number; readonly sigma: number; readonly halfLifeSeconds: number }
+  readonly pair?: {
+    readonly leader: string
+    readonly beta: number
+    readonly sigma: number
+    readonly halfLifeSeconds: number
+  }
 }
 
-type Shape = Pick<Listing, 'price' | 'priceDecimals' | 'tickUnits' | 'sizeDecimals' | 'marketBeta' | 'ownSigma' | 'pair'>
+type Shape = Pick<
+  Listing,
+  'price' | 'priceDecimals' | 'tickUnits' | 'sizeDecimals' | 'marketBeta' | 'ownSigma' | 'pair'
+>
 
 function listing(base: string, shape: Shape): Listing {
   const symbol = `${base}USDT`

@@ -50,11 +50,6 @@ export class Maker {
     }
   }
 
-  withdraw(): void {
-    this.#leave(this.#bids, 1, 0)
-    this.#leave(this.#asks, 1, 0)
-  }
-
   /** Cancels the quotes outside [low, high]. */
   #leave(quotes: Float64Array, low: number, high: number): void {
     for (let i = 0; i < quotes.length; i++) {

@@ -25,7 +25,7 @@ const TICKER_SECONDS = 1
 const COARSE_TICKER_SECONDS = 10
 const SNAPSHOT_LEVELS = 1000
 const FIRST_UPDATE_ID = 5_000_000_000_000
-/** A client's order may go this far from the mid; Binance's PERCENT_PRICE filter. */
+/** A client's order may go this far from the mid (Binance's PERCENT_PRICE filter), and no further than the book reaches. */
 const PRICE_BAND = 0.05
 const KLINE_MINUTES: Record<string, number> = {
   '1m': 1,
@@ -152,7 +152,7 @@ export class SimulatedMarket {
 
   /**
    * Lets virtual time pass to `until` (inclusive) and returns the frames of that stretch in order of receipt.
-   * Any split of a stretch into pieces gives the same frames. Two hours of five instruments give some 400,000 frames:
+   * Any split of a stretch into pieces gives the same frames. Two coarse hours of five instruments give 210,000 frames:
    * advance in pieces of a minute to keep memory small.
    * The first call begins with: `instruments`, `connected` (public, market), `rest` depth snapshots.
    * Bodies of `message` frames are combined-stream JSON: `{"stream":"btcusdt@depth@100ms","data":{…}}`; see
@@ -473,13 +473,15 @@ export class SimulatedMarket {
     const { tickSize, lotSize } = post.pit.listing.instrument
     const lots = steps(size, lotSize, `size of ${symbol}`)
     const { mid, book } = post.pit
-    const band = { low: Math.ceil(mid * (1 - PRICE_BAND)), high: Math.floor(mid * (1 + PRICE_BAND)) }
-    let limit = side === 'buy' ? band.high : band.low
+    const low = Math.max(book.window.low, Math.ceil(mid * (1 - PRICE_BAND)))
+    const high = Math.min(book.window.high, Math.floor(mid * (1 + PRICE_BAND)))
+    let limit = side === 'buy' ? high : low
     if (type === 'limit') {
       if (price === undefined) throw new RangeError(`a limit order on ${symbol} needs a price`)
       limit = steps(price, tickSize, `price of ${symbol}`)
-      if (limit < band.low || limit > band.high) {
-        throw new RangeError(`price ${price} of ${symbol} is more than ${PRICE_BAND * 100} % from the mid`)
+      if (limit < low || limit > high) {
+        const range = `${post.messages.priceText(low)} to ${post.messages.priceText(high)}`
+        throw new RangeError(`price ${price} of ${symbol} is not within ${range}`)
       }
     }
     const filled = this.#execute(post, side, lots, limit)

@@ -93,7 +93,8 @@ describe('matching book', () => {
         const orders: { handle: number; isBid: boolean; tick: number; lots: number }[] = []
         for (const { isBid, tick, lots, what, owner } of actions) {
           const side = isBid ? 'bid' : 'ask'
-          if (what === 'add' && book.accepts(side, tick)) orders.push({ handle: book.add(side, tick, lots, owner), isBid, tick, lots })
+          if (what === 'add' && book.accepts(side, tick))
+            orders.push({ handle: book.add(side, tick, lots, owner), isBid, tick, lots })
           if (what === 'cancel' && orders.length > 0) expect(book.cancel(orders[0].handle)).toBe(orders.shift()?.lots)
           if (what === 'take') {
             let left = lots

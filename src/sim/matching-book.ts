@@ -74,6 +74,11 @@ export class MatchingBook {
     }
   }
 
+  /** Prices at which orders can rest now. */
+  get window(): { readonly low: number; readonly high: number } {
+    return { low: this.#lowest, high: this.#lowest + WINDOW_TICKS - 1 }
+  }
+
   /** True when an order at this price can rest: inside the window and not crossing. */
   accepts(side: Side, tick: number): boolean {
     if (tick < this.#lowest || tick >= this.#lowest + WINDOW_TICKS || this.#freeCount === 0) return false

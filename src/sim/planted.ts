@@ -120,7 +120,13 @@ function* quoteStuffing(stage: Stage): Generator<number, void> {
 }
 
 /** Aggressive orders that carry the price by `logMove` in `rounds`; other agents believe in the move as far as it got. */
-function* press(stage: Stage, logMove: number, rounds: number, lots: number, durationMs: number): Generator<number, void> {
+function* press(
+  stage: Stage,
+  logMove: number,
+  rounds: number,
+  lots: number,
+  durationMs: number,
+): Generator<number, void> {
   const { pit, dice } = stage
   const aggressor = logMove > 0 ? 'buy' : 'sell'
   for (let i = 0; i < rounds; i++) {

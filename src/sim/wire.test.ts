@@ -14,7 +14,7 @@ it('writes integers and decimals as their text', () => {
       (integer, units, decimals) => {
         writer.begin(64)
         writer.integer(integer)
-        writer.byte(32)
+        writer.bytes(bytesOf(' '))
         writer.decimal(units, decimals)
         expect(text(writer.end())).toBe(`${integer} ${decimalText(units, decimals)}`)
       },

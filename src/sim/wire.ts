@@ -53,10 +53,6 @@ export class WireWriter {
     } else for (let i = 0; i < bytes.length; i++) this.#chunk[this.#at++] = bytes[i]
   }
 
-  byte(code: number): void {
-    this.#chunk[this.#at++] = code
-  }
-
   /** Takes back the last byte: the comma after a list's last element. */
   unwrite(): void {
     this.#at--

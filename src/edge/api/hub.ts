@@ -1,7 +1,7 @@
-import { toRfc3339 } from '../../market/time.ts'
 import type { BookView, InstrumentView } from '../../engine/engine.ts'
 import type { Instrument } from '../../market/instrument.ts'
-import type { GapOutput, LabelOutput, Output, TickerOutput, TradeOutput, BarOutput } from '../../market/output.ts'
+import type { BarOutput, GapOutput, LabelOutput, Output, TickerOutput, TradeOutput } from '../../market/output.ts'
+import { toRfc3339 } from '../../market/time.ts'
 import type { InstrumentId, Micros } from '../../market/units.ts'
 import type { System, SystemStatus } from '../system.ts'
 import { BookHistory } from './history.ts'
@@ -137,7 +137,9 @@ export class Hub {
   /** The current book of a symbol, or null when the engine does not know it yet. */
   snapshot(symbol: string, depth: number): SnapshotMessage | null {
     const view = this.system.engine.findSymbol(symbol)
-    return view ? this.snapshotOf(view, depth, this.system.status().now, this.kept.get(view.instrument.id)?.ofi ?? null) : null
+    return view
+      ? this.snapshotOf(view, depth, this.system.status().now, this.kept.get(view.instrument.id)?.ofi ?? null)
+      : null
   }
 
   ticker(symbol: string): TickerMessage | null {
@@ -452,7 +454,19 @@ function tickerMessage(symbol: string, ticker: TickerOutput): TickerMessage {
 
 function barMessage(symbol: string, bar: BarOutput): BarMessage {
   const { open, high, low, close, volume, trades, vwap } = bar
-  return { type: 'bar', symbol, tf: intervalText(bar.intervalMicros), ts: toRfc3339(bar.start), open, high, low, close, volume, trades, vwap }
+  return {
+    type: 'bar',
+    symbol,
+    tf: intervalText(bar.intervalMicros),
+    ts: toRfc3339(bar.start),
+    open,
+    high,
+    low,
+    close,
+    volume,
+    trades,
+    vwap,
+  }
 }
 
 function gapMessage(symbol: string, gap: GapOutput): GapMessage {

@@ -88,7 +88,11 @@ export function registerProblems(app: FastifyInstance): void {
   })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]
-    return sendProblem(request, reply, new ApiError(404, 'not-found', 'Not found', `there is no ${request.method} ${path}`))
+    return sendProblem(
+      request,
+      reply,
+      new ApiError(404, 'not-found', 'Not found', `there is no ${request.method} ${path}`),
+    )
   })
 }
 
@@ -102,7 +106,12 @@ function toApiError(thrown: Failure): ApiError {
   if (thrown.validation) return invalid(thrown.validation, thrown.validationContext ?? 'request')
   const status = thrown.statusCode ?? 500
   if (status >= 500) {
-    return new ApiError(500, 'internal', 'Internal error', 'Something went wrong here; the log has it under the request id.')
+    return new ApiError(
+      500,
+      'internal',
+      'Internal error',
+      'Something went wrong here; the log has it under the request id.',
+    )
   }
   return new ApiError(status, 'bad-request', TITLES[status] ?? 'Bad request', thrown.message)
 }

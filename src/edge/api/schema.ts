@@ -11,7 +11,10 @@ const Dictionary = <T extends TSchema>(schema: T) =>
 const Answer = <T extends Record<string, TSchema>>(properties: T, description?: string) =>
   Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
 
-const Time = Type.String({ description: 'RFC 3339 in UTC with six decimals', examples: ['2024-08-08T23:54:15.088176Z'] })
+const Time = Type.String({
+  description: 'RFC 3339 in UTC with six decimals',
+  examples: ['2024-08-08T23:54:15.088176Z'],
+})
 const SymbolText = Type.String({
   minLength: 1,
   maxLength: 40,
@@ -34,10 +37,14 @@ export const MAX_SNAPSHOT_DEPTH = 100
 export const MAX_BOOK_DEPTH = 1000
 
 const BookStateSchema = Literals(BOOK_STATES)
-const AggressorSchema = Nullable(Literals(['buy', 'sell'], 'Who crossed the spread; null where the source does not say'))
+const AggressorSchema = Nullable(
+  Literals(['buy', 'sell'], 'Who crossed the spread; null where the source does not say'),
+)
 const TradeIdSchema = Type.Union([Type.Integer(), Type.String()])
 const LevelSchema = Type.Tuple([Type.Number(), Type.Number()], { description: '[price, size]' })
-const LevelTextSchema = Type.Tuple([Type.String(), Type.String()], { description: '[price, size] as the venue writes them' })
+const LevelTextSchema = Type.Tuple([Type.String(), Type.String()], {
+  description: '[price, size] as the venue writes them',
+})
 
 // Errors
 
@@ -70,7 +77,9 @@ export type Connection = Static<typeof ConnectionSchema>
 
 export const BookStatusSchema = Answer({
   state: BookStateSchema,
-  reason: Nullable(Type.String({ description: 'Why the book is in that state; null when verified and nothing is to be said' })),
+  reason: Nullable(
+    Type.String({ description: 'Why the book is in that state; null when verified and nothing is to be said' }),
+  ),
   data_age_ms: Nullable(Type.Number({ description: 'Since the last update of the book; null before the first' })),
 })
 export type BookStatus = Static<typeof BookStatusSchema>
@@ -115,7 +124,9 @@ export const HistoryQuery = Type.Object(
 export const StartBody = Type.Object(
   {
     symbols: SymbolList,
-    tick_mode: Type.Optional(Type.Boolean({ default: true, description: 'Single prints where the venue has them, else aggregates' })),
+    tick_mode: Type.Optional(
+      Type.Boolean({ default: true, description: 'Single prints where the venue has them, else aggregates' }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -215,7 +226,9 @@ export const TickSchema = Answer({
   ts_recv: Time,
   side: AggressorSchema,
   trade_id: TradeIdSchema,
-  on_market: Type.Boolean({ description: 'False for prints that did not come from the market, such as the insurance fund' }),
+  on_market: Type.Boolean({
+    description: 'False for prints that did not come from the market, such as the insurance fund',
+  }),
 })
 export const TicksSchema = Type.Array(TickSchema)
 export type Tick = Static<typeof TickSchema>
@@ -230,7 +243,9 @@ export const BookSchema = Answer({
   ts: Nullable(Time),
   bids: Nullable(Type.Array(LevelTextSchema)),
   asks: Nullable(Type.Array(LevelTextSchema)),
-  levels: Nullable(Type.Tuple([Type.Integer(), Type.Integer()], { description: 'How many levels the book holds: [bids, asks]' })),
+  levels: Nullable(
+    Type.Tuple([Type.Integer(), Type.Integer()], { description: 'How many levels the book holds: [bids, asks]' }),
+  ),
 })
 
 export const HistorySchema = Answer({
@@ -270,7 +285,10 @@ export const UnsubscribeSchema = Type.Object(
   { additionalProperties: false },
 )
 export const PingSchema = Type.Object({ action: Type.Literal('ping') }, { additionalProperties: false })
-export type ClientMessage = Static<typeof SubscribeSchema> | Static<typeof UnsubscribeSchema> | Static<typeof PingSchema>
+export type ClientMessage =
+  | Static<typeof SubscribeSchema>
+  | Static<typeof UnsubscribeSchema>
+  | Static<typeof PingSchema>
 
 // WebSocket, server to client
 

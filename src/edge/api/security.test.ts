@@ -15,7 +15,9 @@ function get(url: string, headers: Record<string, string>): Promise<{ status: nu
       response.on('data', (chunk) => {
         body += String(chunk)
       })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', body }))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', body }),
+      )
     })
     sent.on('error', reject)
     sent.end()
@@ -29,21 +31,42 @@ describe('who may ask', () => {
 
   it('refuses a Host that is not this machine, for HTTP and WebSocket', async () => {
     api = await startApi(system())
-    for (const host of ['evil.example', `evil.example:${api.port}`, '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1', 'a b', '']) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${api.port}`,
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      '10.0.0.1',
+      'a b',
+    ]) {
       const { status, type, body } = await get(`${api.url}/health`, { host })
       expect([host, status, type]).toEqual([host, 403, 'application/problem+json; charset=utf-8'])
       expect(JSON.parse(body).type).toBe('/problems/host-refused')
     }
     expect((await get(`${api.url}/nowhere`, { host: 'evil.example' })).status).toBe(403)
     expect((await TestClient.refusal(api.url, { host: 'evil.example' })).status).toBe(403)
-    for (const host of ['localhost', `localhost:${api.port}`, 'LOCALHOST:1', '127.0.0.1', '127.1.2.3:80', '[::1]:8000']) {
+    for (const host of [
+      'localhost',
+      `localhost:${api.port}`,
+      'LOCALHOST:1',
+      '127.0.0.1',
+      '127.1.2.3:80',
+      '[::1]:8000',
+    ]) {
       expect([host, (await get(`${api.url}/livez`, { host })).status]).toEqual([host, 200])
     }
   })
 
   it('refuses an Origin that is neither its own nor listed, for HTTP and WebSocket', async () => {
     api = await startApi(system(), { corsOrigins: ['http://localhost:5173'] })
-    const foreign = ['http://evil.example', 'null', 'file://', `https://evil.example:${api.port}`, 'http://localhost:9', 'nonsense']
+    const foreign = [
+      'http://evil.example',
+      'null',
+      'file://',
+      `https://evil.example:${api.port}`,
+      'http://localhost:9',
+      'nonsense',
+    ]
     for (const origin of foreign) {
       const { status, body } = await get(`${api.url}/symbols`, { origin })
       expect([origin, status, JSON.parse(body).type]).toEqual([origin, 403, '/problems/origin-refused'])
@@ -61,7 +84,10 @@ describe('who may ask', () => {
       method: 'OPTIONS',
       headers: { origin: 'http://localhost:5173', 'access-control-request-method': 'POST' },
     })
-    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, 'http://localhost:5173'])
+    expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([
+      204,
+      'http://localhost:5173',
+    ])
   })
 
   it('refuses to be open to others without a key, and says what to do', async () => {
@@ -82,8 +108,12 @@ describe('who may ask', () => {
     expect((await fetch(`${api.url}/livez`)).status).toBe(200)
     for (const path of ['/', '/health', '/symbols', '/docs', '/openapi.json', '/nowhere', '/livez/..%2fhealth']) {
       const answer = await fetch(api.url + path)
-      expect([path, answer.status, answer.headers.get('www-authenticate')]).toEqual([path, 401, 'Bearer realm="tapewatch"'])
-      expect((await answer.json()).type).toBe('/problems/key-required')
+      expect([path, answer.status, answer.headers.get('www-authenticate')]).toEqual([
+        path,
+        401,
+        'Bearer realm="tapewatch"',
+      ])
+      expect(await answer.json()).toMatchObject({ type: '/problems/key-required' })
     }
     expect((await TestClient.refusal(api.url)).status).toBe(401)
     expect((await TestClient.refusal(api.url, { authorization: 'Bearer wrong' })).status).toBe(401)
@@ -97,7 +127,11 @@ describe('who may ask', () => {
   it('exchanges the key for a cookie', async () => {
     api = await startApi(system(), { apiKey: KEY })
     const json = (key: string) =>
-      fetch(`${api.url}/session`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ key }) })
+      fetch(`${api.url}/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ key }),
+      })
     const wrong = await json('guess')
     expect([wrong.status, wrong.headers.get('set-cookie')]).toEqual([401, null])
     const right = await json(KEY)
@@ -141,8 +175,11 @@ describe('who may ask', () => {
 })
 
 describe('isLoopback', () => {
-  it.each(['localhost', 'Localhost.', '127.0.0.1', '127.9.9.9', '::1', '[::1]'])('%s is', (name) => expect(isLoopback(name)).toBe(true))
-  it.each(['', '0.0.0.0', '::', '128.0.0.1', '127.0.0.1.nip.io', 'localhost.example', '1270.0.0.1'])('%s is not', (name) =>
-    expect(isLoopback(name)).toBe(false),
+  it.each(['localhost', 'Localhost.', '127.0.0.1', '127.9.9.9', '::1', '[::1]'])('%s is', (name) =>
+    expect(isLoopback(name)).toBe(true),
+  )
+  it.each(['', '0.0.0.0', '::', '128.0.0.1', '127.0.0.1.nip.io', 'localhost.example', '1270.0.0.1'])(
+    '%s is not',
+    (name) => expect(isLoopback(name)).toBe(false),
   )
 })

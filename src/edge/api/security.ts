@@ -14,7 +14,10 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/i
 
 /** `localhost`, 127.0.0.0/8 or ::1, as a bind address or as the name in a Host header. */
 export function isLoopback(name: string): boolean {
-  const host = name.toLowerCase().replace(/\.$/, '').replace(/^\[(.*)\]$/, '$1')
+  const host = name
+    .toLowerCase()
+    .replace(/\.$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
@@ -108,7 +111,12 @@ export function registerOriginGuard(app: FastifyInstance, { host, corsOrigins }:
     const asked = request.headers.host ?? ''
     const name = HOST.exec(asked)?.[1]
     if (name === undefined || (loopbackOnly && !isLoopback(name))) {
-      throw new ApiError(403, 'host-refused', 'Host refused', `Host "${asked.slice(0, 100)}" is not a name of this machine.`)
+      throw new ApiError(
+        403,
+        'host-refused',
+        'Host refused',
+        `Host "${asked.slice(0, 100)}" is not a name of this machine.`,
+      )
     }
     const { origin } = request.headers
     if (origin !== undefined && !allowed.has(origin) && !isSameOrigin(origin, asked)) {
@@ -137,7 +145,12 @@ export function registerKeyGuard(app: FastifyInstance, sessions: Sessions): void
       return reply.code(401).header('content-type', 'text/html; charset=utf-8').send(LOGIN_PAGE)
     }
     reply.header('www-authenticate', 'Bearer realm="tapewatch"')
-    throw new ApiError(401, 'key-required', 'Key required', 'Send the API key as "Authorization: Bearer KEY", or POST it to /session.')
+    throw new ApiError(
+      401,
+      'key-required',
+      'Key required',
+      'Send the API key as "Authorization: Bearer KEY", or POST it to /session.',
+    )
   })
 }
 

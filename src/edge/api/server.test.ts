@@ -52,7 +52,11 @@ async function ask(url: string, schema: TSchema, init: RequestInit = {}): Promis
 const post = (body?: unknown): RequestInit =>
   body === undefined
     ? { method: 'POST' }
-    : { method: 'POST', headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) }
+    : {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }
 
 describe('the HTTP API', () => {
   let system: ScriptedSystem
@@ -66,7 +70,14 @@ describe('the HTTP API', () => {
     system.begin()
     system.pass(300)
     system.trade('BTCUSDT', '100.2', '0.5')
-    system.depth('BTCUSDT', [['100.0', '1.25']], [['100.2', '0'], ['100.4', '0.001']])
+    system.depth(
+      'BTCUSDT',
+      [['100.0', '1.25']],
+      [
+        ['100.2', '0'],
+        ['100.4', '0.001'],
+      ],
+    )
     system.pass(700)
     system.trade('BTCUSDT', '100.0', '0.25', { sellerTook: true })
     system.trade('BTCUSDT', '99.0', '7', { offMarket: true })
@@ -116,24 +127,65 @@ describe('the HTTP API', () => {
   })
 
   it('lists symbols, active ones first', async () => {
-    expect((await ask(`${url}/symbols`, SymbolsSchema)).body).toEqual(['BTCUSDT', 'ETHUSDT', 'SOLUSDT', 'ADAUSDT', 'XRPUSDT'])
+    expect((await ask(`${url}/symbols`, SymbolsSchema)).body).toEqual([
+      'BTCUSDT',
+      'ETHUSDT',
+      'SOLUSDT',
+      'ADAUSDT',
+      'XRPUSDT',
+    ])
     const { body } = await ask(`${url}/symbols?detail=true`, SymbolsSchema)
-    expect(body[0]).toEqual({ symbol: 'BTCUSDT', instrument: 'BTC-USDT.sim', tick_size: 0.1, lot_size: 0.001, active: true })
+    expect(body[0]).toEqual({
+      symbol: 'BTCUSDT',
+      instrument: 'BTC-USDT.sim',
+      tick_size: 0.1,
+      lot_size: 0.001,
+      active: true,
+    })
     expect(body[2]).toMatchObject({ symbol: 'SOLUSDT', active: false })
   })
 
   it('gives the trades in memory, oldest first, with side, id and market', async () => {
     const { body } = await ask(`${url}/data/BTCUSDT/ticks`, TicksSchema)
     expect(body).toEqual([
-      { symbol: 'BTCUSDT', price: 100.2, qty: 0.5, ts: at(300), ts_recv: at(300), side: 'buy', trade_id: 1, on_market: true },
-      { symbol: 'BTCUSDT', price: 100, qty: 0.25, ts: at(1000), ts_recv: at(1000), side: 'sell', trade_id: 2, on_market: true },
-      { symbol: 'BTCUSDT', price: 99, qty: 7, ts: at(1000), ts_recv: at(1000), side: 'buy', trade_id: 3, on_market: false },
+      {
+        symbol: 'BTCUSDT',
+        price: 100.2,
+        qty: 0.5,
+        ts: at(300),
+        ts_recv: at(300),
+        side: 'buy',
+        trade_id: 1,
+        on_market: true,
+      },
+      {
+        symbol: 'BTCUSDT',
+        price: 100,
+        qty: 0.25,
+        ts: at(1000),
+        ts_recv: at(1000),
+        side: 'sell',
+        trade_id: 2,
+        on_market: true,
+      },
+      {
+        symbol: 'BTCUSDT',
+        price: 99,
+        qty: 7,
+        ts: at(1000),
+        ts_recv: at(1000),
+        side: 'buy',
+        trade_id: 3,
+        on_market: false,
+      },
     ])
   })
 
   it('selects trades by time and number', async () => {
     const ids = async (query: string) =>
-      (await ask(`${url}/data/BTCUSDT/ticks?${query}`, TicksSchema)).body.map((tick: { trade_id: number }) => tick.trade_id)
+      (await ask(`${url}/data/BTCUSDT/ticks?${query}`, TicksSchema)).body.map(
+        (tick: { trade_id: number }) => tick.trade_id,
+      )
     expect(await ids('limit=1')).toEqual([3])
     expect(await ids(`limit=1&from=${at(300)}`)).toEqual([1])
     expect(await ids(`from=${(T0 + 300_001) / 1000 + 1}`.replace(/\.\d+/, ''))).toEqual([2, 3])
@@ -173,8 +225,14 @@ describe('the HTTP API', () => {
       seq: system.engine.seq,
       last_id: 1002,
       ts: at(300),
-      bids: [['100.0', '1.250'], ['99.9', '2.000']],
-      asks: [['100.3', '4.000'], ['100.4', '0.001']],
+      bids: [
+        ['100.0', '1.250'],
+        ['99.9', '2.000'],
+      ],
+      asks: [
+        ['100.3', '4.000'],
+        ['100.4', '0.001'],
+      ],
       levels: [2, 2],
     })
     expect((await ask(`${url}/books/BTCUSDT?depth=1`, BookSchema)).body.bids).toEqual([['100.0', '1.250']])
@@ -220,7 +278,11 @@ describe('the HTTP API', () => {
       mode: 'SIMULATION',
       clock: 'live',
     })
-    const started = await ask(`${url}/stream/start`, StartedSchema, post({ symbols: ['SOLUSDT', 'BTCUSDT'], tick_mode: true }))
+    const started = await ask(
+      `${url}/stream/start`,
+      StartedSchema,
+      post({ symbols: ['SOLUSDT', 'BTCUSDT'], tick_mode: true }),
+    )
     expect(started.body).toEqual({
       status: 'ok',
       started: true,
@@ -228,7 +290,12 @@ describe('the HTTP API', () => {
       active_symbols: ['BTCUSDT', 'ETHUSDT', 'SOLUSDT'],
     })
     const stopped = await ask(`${url}/stream/stop`, StoppedSchema, post({ symbols: ['SOLUSDT'] }))
-    expect(stopped.body).toEqual({ status: 'ok', stopped: true, symbols: ['SOLUSDT'], active_symbols: ['BTCUSDT', 'ETHUSDT'] })
+    expect(stopped.body).toEqual({
+      status: 'ok',
+      stopped: true,
+      symbols: ['SOLUSDT'],
+      active_symbols: ['BTCUSDT', 'ETHUSDT'],
+    })
   })
 
   it('refuses unknown symbols and too many, naming which', async () => {
@@ -243,7 +310,10 @@ describe('the HTTP API', () => {
     expect([stop.status, stop.body.detail]).toEqual([400, expect.stringContaining('NOPEUSDT')])
     expect(system.active).toEqual(['BTCUSDT', 'ETHUSDT'])
     for (const path of ['/data/NOPE/ticks', '/books/NOPE', '/books/NOPE/history', '/data/stats?symbol=NOPE']) {
-      expect(await ask(url + path, StatsSchema)).toMatchObject({ status: 404, body: { detail: expect.stringContaining('NOPE') } })
+      expect(await ask(url + path, StatsSchema)).toMatchObject({
+        status: 404,
+        body: { detail: expect.stringContaining('NOPE') },
+      })
     }
   })
 
@@ -290,7 +360,10 @@ describe('the HTTP API', () => {
   })
 
   it('answers unknown paths and methods with a problem', async () => {
-    expect((await ask(`${url}/nope?a=1`, ProblemSchema)).body).toMatchObject({ status: 404, detail: 'there is no GET /nope' })
+    expect((await ask(`${url}/nope?a=1`, ProblemSchema)).body).toMatchObject({
+      status: 404,
+      detail: 'there is no GET /nope',
+    })
     expect((await ask(`${url}/pause`, ProblemSchema)).status).toBe(404)
     expect((await ask(`${url}/ws`, ProblemSchema)).status).toBe(426)
     const xml = { method: 'POST', headers: { 'content-type': 'text/xml' }, body: '<x/>' }
@@ -374,8 +447,13 @@ describe('the server', () => {
     const api = await startApi(system, { tickBufferSize: 10 })
     system.begin()
     for (let i = 0; i < 25; i++) system.trade('BTCUSDT', '100.1', '1')
-    expect((await ask(`${api.url}/data/stats?symbol=BTCUSDT`, StatsSchema)).body).toMatchObject({ tick_count: 10, buffer_size: 10 })
-    const ids = (await ask(`${api.url}/data/BTCUSDT/ticks`, TicksSchema)).body.map((tick: { trade_id: number }) => tick.trade_id)
+    expect((await ask(`${api.url}/data/stats?symbol=BTCUSDT`, StatsSchema)).body).toMatchObject({
+      tick_count: 10,
+      buffer_size: 10,
+    })
+    const ids = (await ask(`${api.url}/data/BTCUSDT/ticks`, TicksSchema)).body.map(
+      (tick: { trade_id: number }) => tick.trade_id,
+    )
     expect(ids).toEqual([16, 17, 18, 19, 20, 21, 22, 23, 24, 25])
     await api.close()
   })

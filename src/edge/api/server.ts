@@ -93,6 +93,11 @@ async function build(context: Context): Promise<Api> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
+  // Before the guards: it closes the connection of an upgrade that they refuse.
+  await app.register(fastifyWebsocket, {
+    options: { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false },
+    errorHandler: (error, _socket, request) => request.log.info({ err: error }, 'a WebSocket client failed'),
+  })
   await app.register(fastifyHelmet, { contentSecurityPolicy: CSP, hsts: false })
   app.addHook('onSend', async (_request, reply) => {
     if (reply.getHeader('cache-control') === undefined) reply.header('cache-control', 'no-store')
@@ -105,17 +110,14 @@ async function build(context: Context): Promise<Api> {
       openapi: '3.1.0',
       info: {
         title: 'Tapewatch',
-        description: 'Trades, order books and what was found in them. Missing values are null; times are RFC 3339 in UTC.',
+        description:
+          'Trades, order books and what was found in them. Missing values are null; times are RFC 3339 in UTC.',
         version: config.version,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
       ...(sessions ? security : {}),
     },
-  })
-  await app.register(fastifyWebsocket, {
-    options: { maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false },
-    errorHandler: (error, _socket, request) => request.log.info({ err: error }, 'a WebSocket client failed'),
   })
   registerRoutes(app, context)
   await app.ready()
@@ -163,12 +165,19 @@ async function listen(app: Api, { host, port }: ApiConfig): Promise<{ url: strin
       await app.listen({ host: address, port: tried })
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
-      throw new OperationalError('CONFIGURATION', `cannot listen on ${address} port ${tried}: ${(thrown as Error).message}`, { cause: thrown })
+      throw new OperationalError(
+        'CONFIGURATION',
+        `cannot listen on ${address} port ${tried}: ${(thrown as Error).message}`,
+        { cause: thrown },
+      )
     }
     const taken = (app.server.address() as AddressInfo).port
     return { url: `http://${urlHost(host)}:${taken}`, port: taken }
   }
-  throw new OperationalError('CONFIGURATION', `ports ${port} to ${last} are all taken on ${address}; choose another with PORT`)
+  throw new OperationalError(
+    'CONFIGURATION',
+    `ports ${port} to ${last} are all taken on ${address}; choose another with PORT`,
+  )
 }
 
 function urlHost(host: string): string {

@@ -23,7 +23,13 @@ export function bookStatus({ book }: InstrumentView, now: Micros | null): BookSt
  * The book as it is now, with the measures of exactly these levels. A book that is not verified has no levels and no measures.
  * @param ofi order flow imbalance to report, null where none was measured
  */
-export function snapshotMessage(view: InstrumentView, depth: number, now: Micros | null, seq: Seq, ofi: number | null): SnapshotMessage {
+export function snapshotMessage(
+  view: InstrumentView,
+  depth: number,
+  now: Micros | null,
+  seq: Seq,
+  ofi: number | null,
+): SnapshotMessage {
   const { book, instrument } = view
   const verified = book.state === 'verified'
   const read = Math.max(depth, MEASURED_DEPTH)

@@ -48,7 +48,11 @@ const MAX_SYMBOLS_PER_CLIENT = 1_000
 
 const OPEN = 1
 const DEFAULT_CHANNELS: ReadonlySet<ChannelName> = new Set<ChannelName>(['snapshot', 'trade', 'ticker', 'gap'])
-const MESSAGES = { subscribe: Compile(SubscribeSchema), unsubscribe: Compile(UnsubscribeSchema), ping: Compile(PingSchema) }
+const MESSAGES = {
+  subscribe: Compile(SubscribeSchema),
+  unsubscribe: Compile(UnsubscribeSchema),
+  ping: Compile(PingSchema),
+}
 
 interface Subscription {
   channels: ReadonlySet<ChannelName>
@@ -352,7 +356,12 @@ export class Sockets implements Audience {
     this.interests.clear()
   }
 
-  private subscribe(client: Client, symbols: readonly string[], channels: ChannelName[] | null, depth: number | undefined): void {
+  private subscribe(
+    client: Client,
+    symbols: readonly string[],
+    channels: ChannelName[] | null,
+    depth: number | undefined,
+  ): void {
     const unknown = this.unknown(symbols)
     if (unknown.length > 0) {
       client.sendError('unknown-symbol', `not available here: ${unknown.join(', ')}; GET /symbols lists what is`)
@@ -411,7 +420,9 @@ export class Sockets implements Audience {
     const forAll = textFrame(JSON.stringify(beat))
     for (const client of this.clients) {
       if (client.isSlow) continue
-      client.write(client.hasDrops ? textFrame(JSON.stringify({ ...beat, dropped: { ...client.takeDropped(), trade } })) : forAll)
+      client.write(
+        client.hasDrops ? textFrame(JSON.stringify({ ...beat, dropped: { ...client.takeDropped(), trade } })) : forAll,
+      )
     }
     this.flush()
   }

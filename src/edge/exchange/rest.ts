@@ -74,7 +74,7 @@ function route(
     case '/time':
       return ok(JSON.stringify({ serverTime: Math.floor(market.now / 1_000) }), 1)
     case '/exchangeInfo':
-      return ok(market.exchangeInfo(), isSpot ? 20 : 1)
+      return ok(exchangeInfo(market), isSpot ? 20 : 1)
     case '/depth': {
       const limit = whole(query, 'limit', isSpot ? 100 : 500, isSpot ? 5_000 : 1_000)
       if (!isSpot && !USDM_LIMITS.includes(limit)) throw new Refusal(-4021, `${limit} is not valid depth limit.`)
@@ -115,8 +115,14 @@ function each(
   make: (symbol: string) => string,
 ): Answer {
   if (query.has('symbol')) return { status: 200, body: make(knownSymbol(market, query)), weight: weightOne }
-  const all = market.available().map(({ symbol }) => make(symbol))
+  const all = market.symbols().map(make)
   return { status: 200, body: `[${all.join(',')}]`, weight: weightAll }
+}
+
+/** Only what trades here: the simulator knows more than it was asked for. */
+function exchangeInfo(market: SimulatedMarket): string {
+  const info = JSON.parse(market.exchangeInfo()) as { symbols: { symbol: string }[] }
+  return JSON.stringify({ ...info, symbols: info.symbols.filter(({ symbol }) => market.symbols().includes(symbol)) })
 }
 
 function bookTicker(market: SimulatedMarket, symbol: string, isSpot: boolean): string {
@@ -139,7 +145,7 @@ function depthWeight(isSpot: boolean, limit: number): number {
 function knownSymbol(market: SimulatedMarket, query: URLSearchParams): string {
   const symbol = query.get('symbol')
   if (!symbol) throw new Refusal(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-  if (!market.available().some((instrument) => instrument.symbol === symbol)) throw new Refusal(-1121, 'Invalid symbol.')
+  if (!market.symbols().includes(symbol)) throw new Refusal(-1121, 'Invalid symbol.')
   return symbol
 }
 

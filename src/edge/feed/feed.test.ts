@@ -89,6 +89,12 @@ class Running {
     )
   }
 
+  lastDiff(symbol: string): { E: number; u: number } {
+    const head = `{"stream":"${symbol.toLowerCase()}@depth`
+    const frame = this.frames.findLast(({ body }) => String.fromCharCode(...body.subarray(0, head.length)) === head)
+    return JSON.parse(Buffer.from(frame?.body ?? []).toString()).data
+  }
+
   /** Instruments of these symbols as the venue defines them. */
   async instruments(symbols: readonly string[] = SYMBOLS.slice(0, 2)): Promise<Instrument[]> {
     return (await this.feed.available()).filter(({ symbol }) => symbols.includes(symbol))
@@ -127,13 +133,14 @@ async function lostAndFound(running: Running, id: string, statesBefore: number):
   return running.of('book-state', id).slice(statesBefore).map(({ state }) => state)
 }
 
-/** Compares a followed book with the exchange's own at a moment when both are at the same update. */
+/** Compares a followed book with the exchange's own at a moment when both are at the same update: just after a diff. */
 async function expectSameBook(running: Running, id: string, symbol: string): Promise<void> {
   const levels = await vi.waitFor(
     () => {
       const theirs = JSON.parse(Buffer.from(exchange.market.snapshot(symbol, 1_000)).toString())
       const book = running.book(id)
-      expect(book?.lastId).toBe(theirs.lastUpdateId)
+      const diff = running.lastDiff(symbol)
+      expect([diff.E, diff.u]).toEqual([theirs.E, book?.lastId])
       return (['bids', 'asks'] as const).map((side) => {
         const [prices, sizes] = [new Float64Array(20), new Float64Array(20)]
         const count = book?.[side].top(20, prices, sizes) ?? 0

@@ -54,7 +54,8 @@ async function takeOver(dir: string, path: string, draft: string): Promise<void>
     if (!(await linked(draft, guard))) refuseIfAlive(dir, await readOwner(guard))
   }
   try {
-    // It may have changed hands before the guard was ours.
+    // It may have been given back, or have changed hands, before the guard was ours.
+    if (await linked(draft, path)) return
     refuseIfAlive(dir, await readOwner(path))
     await rename(draft, path)
   } finally {
@@ -112,7 +113,8 @@ function bornOf(pid: number): string {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The name, second and in parentheses, may hold spaces; the start time is field 22.
-    return `${boot}:${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? 'ended' : `${boot}:${fields[19]}`
   } catch {
     return ''
   }

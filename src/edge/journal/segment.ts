@@ -148,6 +148,16 @@ interface Source {
   id: number
 }
 
+const CHUNK_BYTES = 1024 * 1024
+/** Chunks kept for reuse; after a burst the others are given back. */
+const KEPT_CHUNKS = 8
+
+/** A piece of memory that blocks are written into. */
+interface Chunk {
+  readonly bytes: Buffer
+  readonly view: DataView
+}
+
 /** Frames gathered as finished bytes, in blocks. Reused from group to group. */
 export class FrameGroup {
   frames = 0
@@ -155,14 +165,21 @@ export class FrameGroup {
   lastSeq: Seq = 0
   firstTime: Micros = 0
   lastTime: Micros = 0
-  length = 0
   /** When its first frame was put in, on the caller's clock. */
   startedMs = 0
-  private readonly firstCapacity: number
+  private readonly used: Chunk[] = []
+  private readonly full: Buffer[] = []
+  private readonly spare: Chunk[] = []
+  private fullBytes = 0
   private bytes: Buffer
   private view: DataView
+  /** Where the next entry goes in `bytes`. */
+  private at = 0
   private readonly sources = new Map<string, Map<string, Source>>()
   private sourceCount = 0
+  private lastVenue = ''
+  private lastTopic = ''
+  private lastSource: Source | null = null
   /** Where the block being filled starts, -1 when there is none. */
   private blockStart = -1
   private blockFrames = 0
@@ -171,17 +188,27 @@ export class FrameGroup {
   private block = 0
   private blockSources = 0
 
-  constructor(capacity = 1024 * 1024) {
-    this.firstCapacity = capacity
-    this.bytes = Buffer.allocUnsafeSlow(capacity)
-    this.view = new DataView(this.bytes.buffer)
+  constructor() {
+    const chunk = createChunk(CHUNK_BYTES)
+    this.used.push(chunk)
+    this.bytes = chunk.bytes
+    this.view = chunk.view
+  }
+
+  /** Bytes gathered so far. */
+  get length(): number {
+    return this.fullBytes + this.at
   }
 
   add(seq: Seq, frame: NewFrame): void {
-    const { body, tsRecv } = frame
-    const source = this.source(frame.venue, frame.topic)
+    const { body, tsRecv, venue, topic } = frame
+    const source =
+      venue === this.lastVenue && topic === this.lastTopic && this.lastSource
+        ? this.lastSource
+        : this.source(venue, topic)
     // Enough for a block header, a source, its text, the entry and the body.
-    this.reserve(BLOCK_HEADER_BYTES + 2 * ENTRY_BYTES + source.text.length + body.length)
+    const needed = BLOCK_HEADER_BYTES + 2 * ENTRY_BYTES + source.text.length + body.length
+    if (this.at + needed > this.bytes.length) this.nextChunk(needed)
     if (this.blockStart < 0) this.startBlock(seq, tsRecv)
     if (source.block !== this.block) {
       source.block = this.block
@@ -197,58 +224,82 @@ export class FrameGroup {
     this.blockFrames++
     this.lastSeq = seq
     this.lastTime = tsRecv
-    if (this.length - this.blockStart >= BLOCK_BYTES) this.endBlock()
+    if (this.at - this.blockStart >= BLOCK_BYTES) this.endBlock()
   }
 
-  /** The bytes to write. Nothing may be added until `reset`. */
-  finish(): Buffer {
-    if (this.blockStart >= 0) this.endBlock()
-    return this.bytes.subarray(0, this.length)
+  /** The bytes to write, in pieces. Nothing may be added until `reset`. */
+  finish(): readonly Buffer[] {
+    this.endChunk()
+    return this.full
   }
 
   reset(): void {
-    this.frames = 0
-    this.length = 0
-    this.blockStart = -1
-    if (this.bytes.length > 8 * this.firstCapacity) {
-      this.bytes = Buffer.allocUnsafeSlow(this.firstCapacity)
-      this.view = new DataView(this.bytes.buffer)
+    for (const chunk of this.used) {
+      if (chunk.bytes.length === CHUNK_BYTES && this.spare.length < KEPT_CHUNKS) this.spare.push(chunk)
     }
+    this.used.length = 0
+    this.full.length = 0
+    this.fullBytes = 0
+    this.frames = 0
+    this.useChunk(CHUNK_BYTES)
+  }
+
+  private nextChunk(needed: number): void {
+    this.endChunk()
+    this.useChunk(needed)
+  }
+
+  private endChunk(): void {
+    if (this.blockStart >= 0) this.endBlock()
+    if (this.at > 0) this.full.push(this.bytes.subarray(0, this.at))
+    this.fullBytes += this.at
+    this.at = 0
+  }
+
+  private useChunk(needed: number): void {
+    const chunk = (needed <= CHUNK_BYTES && this.spare.pop()) || createChunk(Math.max(needed, CHUNK_BYTES))
+    this.used.push(chunk)
+    this.bytes = chunk.bytes
+    this.view = chunk.view
+    this.at = 0
   }
 
   private source(venue: string, topic: string): Source {
     let topics = this.sources.get(venue)
     let source = topics?.get(topic)
-    if (source) return source
-    if (this.sourceCount++ === MAX_SOURCES) {
-      this.sources.clear()
-      this.sourceCount = 1
-      topics = undefined
+    if (!source) {
+      if (this.sourceCount++ === MAX_SOURCES) {
+        this.sources.clear()
+        this.sourceCount = 1
+        topics = undefined
+      }
+      const venueBytes = Buffer.byteLength(venue)
+      if (venueBytes > 255) throw new RangeError(`venue of ${venueBytes} bytes`)
+      source = { text: Buffer.from(venue + topic), venueBytes, block: -1, id: 0 }
+      if (!topics) {
+        topics = new Map()
+        this.sources.set(venue, topics)
+      }
+      topics.set(topic, source)
     }
-    const venueBytes = Buffer.byteLength(venue)
-    if (venueBytes > 255) throw new RangeError(`venue of ${venueBytes} bytes`)
-    source = { text: Buffer.from(venue + topic), venueBytes, block: -1, id: 0 }
-    if (!topics) {
-      topics = new Map()
-      this.sources.set(venue, topics)
-    }
-    topics.set(topic, source)
+    this.lastVenue = venue
+    this.lastTopic = topic
+    this.lastSource = source
     return source
   }
 
   private entry(body: Uint8Array, kind: number, extra: number, source: number, tsRecv: Micros): void {
-    const view = this.view
-    const at = this.length
+    const { view, at } = this
     view.setUint32(at, body.length, true)
     view.setUint32(at + 4, kind | (extra << 8) | (source << 16), true)
     view.setFloat64(at + 8, tsRecv, true)
     if (body.length > 0) this.bytes.set(body, at + ENTRY_BYTES)
-    this.length = at + ENTRY_BYTES + body.length
+    this.at = at + ENTRY_BYTES + body.length
   }
 
   private startBlock(seq: Seq, tsRecv: Micros): void {
-    this.blockStart = this.length
-    this.length += BLOCK_HEADER_BYTES
+    this.blockStart = this.at
+    this.at += BLOCK_HEADER_BYTES
     this.blockFrames = 0
     this.blockFirstSeq = seq
     this.blockFirstTime = tsRecv
@@ -257,25 +308,21 @@ export class FrameGroup {
   }
 
   private endBlock(): void {
-    const { view, blockStart: at } = this
-    view.setUint32(at, BLOCK_MAGIC, true)
-    view.setUint32(at + 4, this.length - at - BLOCK_HEADER_BYTES, true)
-    view.setUint32(at + 12, this.blockFrames, true)
-    view.setFloat64(at + 16, this.blockFirstSeq, true)
-    view.setFloat64(at + 24, this.blockFirstTime, true)
-    view.setFloat64(at + 32, this.lastTime, true)
-    view.setUint32(at + 8, crc32(this.bytes.subarray(at + 12, this.length)), true)
+    const { view, blockStart: start } = this
+    view.setUint32(start, BLOCK_MAGIC, true)
+    view.setUint32(start + 4, this.at - start - BLOCK_HEADER_BYTES, true)
+    view.setUint32(start + 12, this.blockFrames, true)
+    view.setFloat64(start + 16, this.blockFirstSeq, true)
+    view.setFloat64(start + 24, this.blockFirstTime, true)
+    view.setFloat64(start + 32, this.lastTime, true)
+    view.setUint32(start + 8, crc32(this.bytes.subarray(start + 12, this.at)), true)
     this.blockStart = -1
   }
+}
 
-  private reserve(more: number): void {
-    const needed = this.length + more
-    if (needed <= this.bytes.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length))
-    this.bytes.copy(larger, 0, 0, this.length)
-    this.bytes = larger
-    this.view = new DataView(larger.buffer)
-  }
+function createChunk(length: number): Chunk {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  return { bytes, view: new DataView(bytes.buffer) }
 }
 
 /** One checked block inside a buffer. */

@@ -18,6 +18,9 @@ const CLOSING_BRACE = 125
 const BRACKET = 91
 const AT = 64
 
+/** Trades and quotes are not longer than this. */
+const PRICED_BYTES = 400
+
 /** Start of a snapshot as the REST interface answers it; the symbol is not in it. */
 const SNAPSHOT_START = Buffer.from('{"lastUpdateId"')
 const STREAM_START = Buffer.from('{"stream":"')
@@ -153,7 +156,11 @@ export class CaptureReader implements FrameReader {
   private file: CaptureFile
   private symbols: string[] = []
   private lastTs: Micros
+  /** Symbol of the last message, as its bytes in the stream's name and as the venue spells it. */
   private lastSymbol = Buffer.alloc(0)
+  private currentSymbol = ''
+  /** Last short message of each symbol, for its price; kept only where there are several symbols. */
+  private readonly latestBodies = new Map<string, Buffer>()
 
   /** @param firstTs receipt of the first frame
    *  @param latest a receive time after this is not believed */
@@ -176,6 +183,7 @@ export class CaptureReader implements FrameReader {
   openPart(part: Part): void {
     this.file = this.files.find((file) => file.part === part) ?? this.file
     this.symbols = this.file.instruments.map((instrument) => instrument.symbol)
+    this.lastSymbol = Buffer.alloc(0)
   }
 
   isWhole(line: Buffer): boolean {
@@ -214,6 +222,7 @@ export class CaptureReader implements FrameReader {
     if (startsWith(bytes, at, SNAPSHOT_START)) this.snapshot(micros, body, null, out)
     else {
       this.meetSymbol(bytes, at, end, out)
+      if (this.symbols.length > 1 && body.length <= PRICED_BYTES) this.latestBodies.set(this.currentSymbol, body)
       out.push({ tsRecv: micros, kind: 'message', venue: this.file.venue, topic: this.file.part.fileName, body })
     }
     return true
@@ -222,6 +231,11 @@ export class CaptureReader implements FrameReader {
   private snapshot(tsRecv: Micros, body: Buffer, symbol: string | null, out: NewFrame[]): void {
     let owner = symbol
     if (owner === null) {
+      for (const [name, latest] of this.latestBodies) {
+        const text = latest.toString('latin1')
+        const price = text.includes('"24hrTicker"') ? undefined : /"[pb]":"(\d+\.?\d*)"/.exec(text)?.[1]
+        if (price !== undefined) this.references.set(name, Number(price))
+      }
       const price = this.symbols.length > 1 ? Number(/"bids":\[\["([^"]+)/.exec(body.toString('latin1', 0, 200))?.[1]) : 0
       owner = nearest(price, this.symbols, this.references)
     }
@@ -255,11 +269,12 @@ export class CaptureReader implements FrameReader {
   private meetSymbol(bytes: Buffer, start: number, end: number, out: NewFrame[]): void {
     let from = start + STREAM_START.length
     if (startsWith(bytes, start, STREAM_START) && bytes[from] !== 33) {
-      if (startsWith(bytes, from, this.lastSymbol) && bytes[from + this.lastSymbol.length] === AT) return
+      if (this.lastSymbol.length > 0 && startsWith(bytes, from, this.lastSymbol) && bytes[from + this.lastSymbol.length] === AT) return
       const to = bytes.indexOf(AT, from)
       if (to < 0 || to >= end || to - from > 32) return
       this.lastSymbol = Buffer.from(bytes.subarray(from, to))
-      this.ensure(bytes.toString('latin1', from, to).toUpperCase(), bytes, start, end, out)
+      this.currentSymbol = bytes.toString('latin1', from, to).toUpperCase()
+      this.ensure(this.currentSymbol, bytes, start, end, out)
       return
     }
     const key = bytes.indexOf(SYMBOL_KEY, start)
@@ -267,7 +282,9 @@ export class CaptureReader implements FrameReader {
     from = key + SYMBOL_KEY.length
     const to = bytes.indexOf(34, from)
     if (to < 0 || to >= end || to - from > 32) return
-    this.ensure(bytes.toString('latin1', from, to), bytes, start, end, out)
+    this.lastSymbol = Buffer.alloc(0)
+    this.currentSymbol = bytes.toString('latin1', from, to)
+    this.ensure(this.currentSymbol, bytes, start, end, out)
   }
 
   private ensure(symbol: string, bytes: Buffer, start: number, end: number, out: NewFrame[]): void {

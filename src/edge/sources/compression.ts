@@ -67,7 +67,8 @@ async function* gunzip(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
         // The next piece is inflated on another thread while the caller reads what the last one gave.
         const written = new Promise((resolve) => inflate.write(chunk.subarray(at, at + GZIP_PIECE), resolve))
         yield* take()
-        await written
+        // After an error zlib never calls back.
+        await Promise.race([written, closed])
       }
       if (failure) break
     }
@@ -151,7 +152,7 @@ async function* unxz(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
         finished = true
-        throw isXzEnd(error) ? new Error('unexpected end of file') : error
+        throw new Error(xzReason(error), { cause: error })
       })
       if (done) break
       if (value.length > 0) yield Buffer.from(value.buffer, value.byteOffset, value.length)
@@ -165,7 +166,18 @@ async function* unxz(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   }
 }
 
-/** Code 8 of xz-embedded: no progress possible, because the input is over. */
-function isXzEnd(error: unknown): boolean {
-  return error instanceof Error && /error code 8$/.test(error.message)
+/** Return codes of xz-embedded in words. */
+const XZ_REASONS: ReadonlyMap<string, string> = new Map([
+  ['2', 'an integrity check that is not supported'],
+  ['3', 'out of memory'],
+  ['4', 'its dictionary is larger than the limit'],
+  ['5', 'not in the xz format'],
+  ['6', 'xz options that are not supported'],
+  ['7', 'corrupt xz data'],
+  ['8', 'unexpected end of file'],
+])
+
+function xzReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return XZ_REASONS.get(/error code (\d)$/.exec(message)?.[1] ?? '') ?? message
 }

@@ -165,10 +165,7 @@ export function tableOf(part: Part, firstLine: string): Table | null {
     const shared = cells.filter((cell) => columns.includes(cell)).length
     if (shared < Math.max(3, columns.length * 0.6)) continue
     const at = columns.findIndex((name, i) => cells[i] !== name)
-    const found = at < cells.length ? `is "${cells[at].slice(0, 40)}"` : 'is missing'
-    const wanted = at < 0 ? '' : `, where "${columns[at]}" belongs`
-    const where = at < 0 ? `column ${columns.length + 1} "${cells[columns.length]}" is one too many` : `column ${at + 1} ${found}`
-    throw unreadable(`${part.name} line 1: looks like ${title}, but ${where}${wanted}: the columns are shuffled or cut`)
+    throw unreadable(`${part.name} line 1: looks like ${title}, but ${whyNotHeader(cells, columns, at)}`)
   }
   if (line.startsWith('exchange,symbol,timestamp,local_timestamp')) {
     throw unreadable(
@@ -179,6 +176,12 @@ export function tableOf(part: Part, firstLine: string): Table | null {
     throw unreadable(`${part.name} line 1: 41 columns without a header: which is which cannot be known`)
   }
   return null
+}
+
+function whyNotHeader(cells: readonly string[], columns: readonly string[], at: number): string {
+  if (at < 0) return `column ${columns.length + 1} "${cells[columns.length]}" is one too many`
+  const found = at < cells.length ? `is "${cells[at].slice(0, 40)}"` : 'is missing'
+  return `column ${at + 1} ${found}, where "${columns[at]}" belongs: the columns are shuffled or cut`
 }
 
 /** Steps and symbols from the first rows. */

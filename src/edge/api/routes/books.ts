@@ -8,7 +8,15 @@ import { type Api, type Context, findSymbol, PROBLEMS } from '../context.ts'
 import { decimalsOf, decimalText } from '../decimal.ts'
 import { type BookHistory, HISTORY_INTERVAL_MS } from '../history.ts'
 import type { Kept } from '../hub.ts'
-import { BookQuery, BookSchema, DEFAULT_DEPTH, HistoryQuery, HistorySchema, MAX_BOOK_DEPTH, SymbolParams } from '../schema.ts'
+import {
+  BookQuery,
+  BookSchema,
+  DEFAULT_DEPTH,
+  HistoryQuery,
+  HistorySchema,
+  MAX_BOOK_DEPTH,
+  SymbolParams,
+} from '../schema.ts'
 
 /** Columns turned to text at once; between two lots of them other requests and streams have their turn. */
 const COLUMNS_AT_ONCE = 50
@@ -42,7 +50,9 @@ export function bookRoutes(app: Api, context: Context): void {
           symbol,
           instrument: instrument.id,
           state: 'syncing' as const,
-          reason: system.status().active.includes(symbol) ? 'nothing was received yet' : 'not streamed: POST /stream/start starts it',
+          reason: system.status().active.includes(symbol)
+            ? 'nothing was received yet'
+            : 'not streamed: POST /stream/start starts it',
           seq: system.engine.seq,
           last_id: null,
           ts: null,
@@ -74,7 +84,8 @@ export function bookRoutes(app: Api, context: Context): void {
       schema: {
         tags,
         summary: 'What the book looked like in the last minutes, for a heatmap',
-        description: 'Ten minutes and 50 levels a side are kept, on the time of the engine. A column holds until the next one.',
+        description:
+          'Ten minutes and 50 levels a side are kept, on the time of the engine. A column holds until the next one.',
         params: SymbolParams,
         querystring: HistoryQuery,
         response: { 200: HistorySchema, ...PROBLEMS },
@@ -107,7 +118,8 @@ function levels(side: SideView, depth: number, tickSize: number, lotSize: number
   const priceDecimals = decimalsOf(tickSize)
   const sizeDecimals = decimalsOf(lotSize)
   const rows: [string, string][] = []
-  for (let i = 0; i < count; i++) rows.push([decimalText(prices[i], priceDecimals), decimalText(sizes[i], sizeDecimals)])
+  for (let i = 0; i < count; i++)
+    rows.push([decimalText(prices[i], priceDecimals), decimalText(sizes[i], sizeDecimals)])
   return rows
 }
 
@@ -117,7 +129,12 @@ function missingReason(kept: Kept | undefined, { config }: Context): string {
 }
 
 /** The answer in pieces: a few megabytes in one go would make every other client wait. */
-async function* historyText(head: object, kept: Kept | undefined, since: Micros, depth: number): AsyncGenerator<string> {
+async function* historyText(
+  head: object,
+  kept: Kept | undefined,
+  since: Micros,
+  depth: number,
+): AsyncGenerator<string> {
   yield `${JSON.stringify(head).slice(0, -1)},"columns":[`
   for (const columns of kept?.history ? columnsText(kept.history, since, depth) : []) {
     yield columns

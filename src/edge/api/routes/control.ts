@@ -8,7 +8,13 @@ export function controlRoutes(app: Api, { system, hub }: Context): void {
   const refuseLive = (action: string) => {
     const { mode, sourceLabel } = system.status()
     if (mode === null) throw new ApiError(409, 'no-source', 'No source yet', `nothing to ${action}: ${sourceLabel}`)
-    if (mode === 'LIVE') throw new ApiError(409, 'live-source', 'The source is live', `${sourceLabel} cannot ${action}: the market does not wait`)
+    if (mode === 'LIVE')
+      throw new ApiError(
+        409,
+        'live-source',
+        'The source is live',
+        `${sourceLabel} cannot ${action}: the market does not wait`,
+      )
   }
 
   app.post('/pause', { schema: { tags: ['clock'], summary: 'Holds the clock', response } }, async () => {

@@ -14,7 +14,14 @@ export function dataRoutes(app: Api, context: Context): void {
 
   app.get(
     '/data/stats',
-    { schema: { tags, summary: 'What is in memory, of one symbol or of all', querystring: StatsQuery, response: { 200: StatsSchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'What is in memory, of one symbol or of all',
+        querystring: StatsQuery,
+        response: { 200: StatsSchema, ...PROBLEMS },
+      },
+    },
     async (request) => {
       const { symbol } = request.query
       if (symbol === undefined) return { ...bufferStats(context, system.status()), buffer_size: hub.tickBufferSize }
@@ -36,7 +43,8 @@ export function dataRoutes(app: Api, context: Context): void {
       schema: {
         tags,
         summary: 'Trades in memory, oldest first',
-        description: 'With `from` the first `limit` at or after it, else the last `limit`. `to` is exclusive. Times are those of the venue.',
+        description:
+          'With `from` the first `limit` at or after it, else the last `limit`. `to` is exclusive. Times are those of the venue.',
         params: SymbolParams,
         querystring: TicksQuery,
         response: { 200: TicksSchema, ...PROBLEMS },
@@ -61,7 +69,12 @@ export function bufferStats({ hub }: Context, status: SystemStatus) {
     tickCounts[instrument.symbol] = trades.length
     total += trades.length
   }
-  return { symbols: Object.keys(tickCounts), total_ticks: total, active_symbols: [...status.active], tick_counts: tickCounts }
+  return {
+    symbols: Object.keys(tickCounts),
+    total_ticks: total,
+    active_symbols: [...status.active],
+    tick_counts: tickCounts,
+  }
 }
 
 function tradesOf(context: Context, symbol: string): Ring<TradeOutput> | null {

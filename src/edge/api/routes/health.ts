@@ -14,7 +14,13 @@ export function healthRoutes(app: Api, context: Context): void {
 
   app.get(
     '/health',
-    { schema: { tags, summary: 'State of the whole; 503 when unhealthy', response: { 200: HealthSchema, 503: HealthSchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'State of the whole; 503 when unhealthy',
+        response: { 200: HealthSchema, 503: HealthSchema, ...PROBLEMS },
+      },
+    },
     async (_request, reply) => {
       const status = system.status()
       const nowMs = Date.now()
@@ -58,7 +64,13 @@ export function healthRoutes(app: Api, context: Context): void {
 
   app.get(
     '/readyz',
-    { schema: { tags, summary: 'Data flows; 503 with reasons until then', response: { 200: ReadySchema, 503: ReadySchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Data flows; 503 with reasons until then',
+        response: { 200: ReadySchema, 503: ReadySchema, ...PROBLEMS },
+      },
+    },
     async (_request, reply) => {
       const status = system.status()
       const reasons: string[] = []
@@ -94,7 +106,8 @@ export function judge(
   }
   for (const [symbol, { state, reason, data_age_ms }] of Object.entries(books)) {
     if (state !== 'verified') issues.push(`book ${symbol} is ${state}: ${reason ?? 'no reason given'}`)
-    else if (data_age_ms !== null && data_age_ms > STALE_MS) issues.push(`book ${symbol} is ${Math.round(data_age_ms / 1000)} s old`)
+    else if (data_age_ms !== null && data_age_ms > STALE_MS)
+      issues.push(`book ${symbol} is ${Math.round(data_age_ms / 1000)} s old`)
   }
   if (status.frames > 0 && status.errors / status.frames > MAX_ERROR_RATE) {
     issues.push(`${status.errors} errors in ${status.frames} frames`)

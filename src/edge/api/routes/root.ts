@@ -16,7 +16,8 @@ export function rootRoutes(app: Api, { config }: Context): void {
   }
   app.get('/', { schema }, async (request, reply) => {
     reply.header('vary', 'accept, origin')
-    if (hasPage && wantsHtml(request)) return reply.header('cache-control', 'no-cache').sendFile('index.html', { cacheControl: false })
+    if (hasPage && wantsHtml(request))
+      return reply.header('cache-control', 'no-cache').sendFile('index.html', { cacheControl: false })
     return { status: 'ok' as const, service: 'tapewatch' as const, version: config.version, docs: '/docs' as const }
   })
 }

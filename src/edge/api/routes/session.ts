@@ -21,8 +21,12 @@ export function sessionRoutes(app: Api, { sessions }: Context): void {
     if (!sessions) throw new ApiError(409, 'no-key', 'No key configured', 'This server asks for no key.')
     const token = sessions.open(request.body.key)
     if (token === null) throw new ApiError(401, 'wrong-key', 'Wrong key', 'This is not the API key of this server.')
-    reply.header('set-cookie', `${SESSION_COOKIE}=${token}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict`)
-    if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) return reply.redirect('/', 303)
+    reply.header(
+      'set-cookie',
+      `${SESSION_COOKIE}=${token}; Path=/; Max-Age=${SESSION_SECONDS}; HttpOnly; SameSite=Strict`,
+    )
+    if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded'))
+      return reply.redirect('/', 303)
     return reply.send({ status: 'ok' as const })
   })
 }

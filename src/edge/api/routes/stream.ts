@@ -11,12 +11,24 @@ export function streamRoutes(app: Api, context: Context): void {
 
   app.post(
     '/stream/start',
-    { schema: { tags, summary: 'Streams these symbols too', body: StartBody, response: { 200: StartedSchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Streams these symbols too',
+        body: StartBody,
+        response: { 200: StartedSchema, ...PROBLEMS },
+      },
+    },
     async (request) => {
       const symbols = [...new Set(request.body.symbols)]
       const available = new Set(system.available().map((instrument) => instrument.symbol))
       if (available.size === 0) {
-        throw new ApiError(503, 'no-source', 'No source yet', `symbols are not known yet: ${system.status().sourceLabel}`)
+        throw new ApiError(
+          503,
+          'no-source',
+          'No source yet',
+          `symbols are not known yet: ${system.status().sourceLabel}`,
+        )
       }
       const unknown = symbols.filter((symbol) => !available.has(symbol))
       if (unknown.length > 0) throw unknownSymbol(400, unknown)
@@ -35,7 +47,14 @@ export function streamRoutes(app: Api, context: Context): void {
 
   app.post(
     '/stream/stop',
-    { schema: { tags, summary: 'Stops these symbols, or all', body: StopBody, response: { 200: StoppedSchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Stops these symbols, or all',
+        body: StopBody,
+        response: { 200: StoppedSchema, ...PROBLEMS },
+      },
+    },
     async (request) => {
       const { active } = system.status()
       const symbols = request.body?.symbols ? [...new Set(request.body.symbols)] : [...active]
@@ -77,7 +96,8 @@ export function streamRoutes(app: Api, context: Context): void {
         response: { 101: { description: 'The connection becomes a WebSocket', type: 'null' }, ...PROBLEMS },
       },
       preHandler: async (request) => {
-        if (request.ws && sockets.isFull) throw new ApiError(503, 'too-many-clients', 'Too many clients', 'Every place is taken.')
+        if (request.ws && sockets.isFull)
+          throw new ApiError(503, 'too-many-clients', 'Too many clients', 'Every place is taken.')
       },
       handler: async () => {
         throw new ApiError(426, 'upgrade-required', 'Upgrade required', `${url} speaks WebSocket.`)
