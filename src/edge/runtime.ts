@@ -24,6 +24,8 @@ import type { System, SystemStatus } from './system.ts'
 
 const PROBE_MS = 2_500
 const CHECKPOINT_EVERY_MS = 60_000
+/** Outputs of before a restart that are published again, so that recent trades are there at once. */
+const RECENT_OUTPUTS = 50_000
 /** Runs of the simulation kept on disk, the present one included. */
 const KEPT_SIM_RUNS = 3
 
@@ -241,18 +243,34 @@ export class Runtime implements System {
     }
   }
 
-  /** Folds what the journal holds since the last checkpoint, so that the engine knows what it knew before the restart. */
+  /**
+   * Folds what the journal holds since the last checkpoint, so that the engine knows what it knew before the restart. Nobody sees
+   * that engine before its connections are marked as lost: its books were good then, not now.
+   */
   private async catchUp(dir: string): Promise<void> {
     const saved = await readLatestCheckpoint(dir, this.seq)
     for (const skipped of saved?.skipped ?? []) this.options.report(`checkpoint: ${skipped}`)
     const checkpoint = saved?.json as Checkpoint | undefined
     // One that another version of the engine wrote is of no use; the journal has everything.
-    if (checkpoint?.version === CHECKPOINT_VERSION) this.engine = Engine.restore(checkpoint, this.engineOptions)
-    for await (const frames of readJournal(dir, { from: this.engine.seq + 1 })) {
-      for (const frame of frames) this.publish(this.engine.step(frame))
+    const engine =
+      checkpoint?.version === CHECKPOINT_VERSION
+        ? Engine.restore(checkpoint, this.engineOptions)
+        : new Engine(this.engineOptions)
+    let recent: Output[] = []
+    for await (const frames of readJournal(dir, { from: engine.seq + 1 })) {
+      for (const frame of frames) recent.push(...engine.step(frame))
+      if (recent.length > 2 * RECENT_OUTPUTS) recent = recent.slice(-RECENT_OUTPUTS)
     }
-    for (const { venue, connection } of this.engine.connected()) {
-      this.ingest({ tsRecv: this.clock.now(), kind: 'disconnected', venue, topic: connection, body: Buffer.from('the program was restarted') })
+    this.engine = engine
+    this.publish(recent)
+    for (const { venue, connection } of engine.connected()) {
+      this.ingest({
+        tsRecv: this.clock.now(),
+        kind: 'disconnected',
+        venue,
+        topic: connection,
+        body: Buffer.from('the program was restarted'),
+      })
     }
   }
 

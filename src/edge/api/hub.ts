@@ -21,8 +21,11 @@ import type {
 } from './schema.ts'
 import { bookStatus, snapshotMessage } from './snapshot.ts'
 
-/** A symbol's snapshots are at least so far apart. */
+/** A symbol's snapshots are so far apart on average … */
 const SNAPSHOT_EVERY_MS = 100
+/** … and one may come so much earlier. Else a feed with the same interval, once out of step, would be that much late for ever. */
+const SNAPSHOT_EARLY_MS = 90
+const WINDOW_MS = 100
 /**
  * Trades, tickers and bars sent in 100 ms, to each listener. Live markets stay far below; a pre-roll or a fast replay does not, and
  * would else fill every client's queue within a second. What does not fit waits in a ring, whose oldest entries are dropped and counted.
@@ -60,8 +63,11 @@ export interface Kept {
   history: BookHistory | null
   /** A venue may send single prints and aggregates of the same trades; as in the engine, the first kind seen counts. */
   print: TradeOutput['print'] | null
-  /** When its last snapshot was sent, on the monotonic clock. */
+  /** When its next snapshot is expected, on the monotonic clock. */
   snapshotAt: number
+  /** Update in the last snapshot sent, and its time. */
+  sentId: number
+  sentAt: Micros | null
   /** Order flow imbalance since then, null where none was measured. */
   ofi: number | null
 }
@@ -87,6 +93,7 @@ export class Hub {
   private audience: Audience | null = null
   private immediate: NodeJS.Immediate | null = null
   private timer: NodeJS.Timeout | null = null
+  private timerAt = 0
   private windowStart = 0
   private sentInWindow = 0
   private droppedEvents = 0
@@ -220,11 +227,15 @@ export class Hub {
         if (!kept) return
         kept.ofi = (kept.ofi ?? 0) + output.ofi
         this.bookChanged(kept, output.ts, true)
+        // The change measured here may have been sent when it came.
+        if (!this.isSent(kept)) this.snapshotWanted(kept)
         return
       }
       case 'top': {
         const kept = this.keep(output.instrument)
-        if (kept) this.bookChanged(kept, output.ts, false)
+        if (!kept) return
+        this.bookChanged(kept, output.ts, false)
+        this.snapshotWanted(kept)
         return
       }
       case 'book-state': {
@@ -232,7 +243,8 @@ export class Hub {
         if (!kept) return
         kept.ofi = null
         this.bookChanged(kept, output.ts, true)
-        this.statusDue = true
+        this.snapshotWanted(kept)
+        this.statusChanged()
         return
       }
       case 'connection':
@@ -247,9 +259,18 @@ export class Hub {
   private bookChanged(kept: Kept, ts: Micros, settled: boolean): void {
     const history = this.historyOf(kept)
     if (history && (settled || history.isNewSlot(ts))) history.record(ts, this.bookOf(kept))
+  }
+
+  private isSent(kept: Kept): boolean {
+    const { lastId, updatedAt } = this.bookOf(kept)
+    // A source without ids may change the book twice in one microsecond.
+    return lastId >= 0 && lastId === kept.sentId && updatedAt === kept.sentAt
+  }
+
+  private snapshotWanted(kept: Kept): void {
     if (!this.audience?.size || this.dirty.has(kept)) return
     this.dirty.add(kept)
-    const due = kept.snapshotAt + SNAPSHOT_EVERY_MS - performance.now()
+    const due = kept.snapshotAt - SNAPSHOT_EARLY_MS - performance.now()
     if (due > 1) this.flushIn(due)
     else this.schedule()
   }
@@ -273,6 +294,8 @@ export class Hub {
       history: null,
       print: null,
       snapshotAt: Number.NEGATIVE_INFINITY,
+      sentId: -1,
+      sentAt: null,
       ofi: null,
     }
     this.kept.set(id, kept)
@@ -320,7 +343,10 @@ export class Hub {
   }
 
   private flushIn(ms: number): void {
-    if (this.timer || this.immediate) return
+    const at = performance.now() + ms
+    if (this.immediate || (this.timer && this.timerAt <= at)) return
+    if (this.timer) clearTimeout(this.timer)
+    this.timerAt = at
     this.timer = setTimeout(() => this.flush(), Math.max(1, Math.ceil(ms)))
   }
 
@@ -336,14 +362,14 @@ export class Hub {
     while (this.notices.length > 0) this.sendNotice(audience, this.notices.shift() as Notice)
     let wait = this.sendStreamed(audience, now)
     for (const kept of this.dirty) {
-      const due = kept.snapshotAt + SNAPSHOT_EVERY_MS - now
-      // A timer may ring a little early, and a full interval later would halve the rate.
+      const due = kept.snapshotAt - SNAPSHOT_EARLY_MS - now
+      // A timer may ring a little early.
       if (due > 1) {
         wait = Math.min(wait, due)
         continue
       }
       this.dirty.delete(kept)
-      kept.snapshotAt = now
+      kept.snapshotAt = Math.max(now, kept.snapshotAt) + SNAPSHOT_EVERY_MS
       this.sendSnapshots(audience, kept, status.now)
     }
     audience.flush()
@@ -369,7 +395,7 @@ export class Hub {
 
   /** Returns in how many milliseconds the rest may go, infinity when nothing is left. */
   private sendStreamed(audience: Audience, now: number): number {
-    if (now - this.windowStart >= SNAPSHOT_EVERY_MS) {
+    if (now - this.windowStart >= WINDOW_MS) {
       this.windowStart = now
       this.sentInWindow = 0
     }
@@ -382,13 +408,15 @@ export class Hub {
       audience.publish(symbol, output.type, JSON.stringify(streamedMessage(symbol, output)))
     }
     this.sentInWindow += count
-    return streamed.length > 0 ? SNAPSHOT_EVERY_MS - (now - this.windowStart) : Number.POSITIVE_INFINITY
+    return streamed.length > 0 ? WINDOW_MS - (now - this.windowStart) : Number.POSITIVE_INFINITY
   }
 
   private sendSnapshots(audience: Audience, kept: Kept, now: Micros | null): void {
     const { symbol } = kept.instrument
     const view = this.system.engine.find(kept.instrument.id)
     if (!view) return
+    kept.sentId = view.book.lastId
+    kept.sentAt = view.book.updatedAt
     for (const depth of audience.depths(symbol)) {
       audience.publishSnapshot(symbol, depth, JSON.stringify(this.snapshotOf(view, depth, now, kept.ofi)))
     }

@@ -4,12 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { OperationalError } from '../../market/errors.ts'
 import { MICROS_PER_MS, MICROS_PER_SECOND } from '../../market/units.ts'
 import { SimulatedMarket, type SimulatedMarketOptions } from '../../sim/market.ts'
-import { dataOf } from '../../sim/wire.ts'
 import { Clock } from '../clock.ts'
 import { type ExchangeFault, PendingFaults, parseFault } from './faults.ts'
 import { type Answer, answer, RecentTrades } from './rest.ts'
 import { Sockets } from './sockets.ts'
-import { sourceKey, symbolOf } from './streams.ts'
+import { sourceKey } from './streams.ts'
 import { WeightLimit } from './weight.ts'
 
 export interface ExchangeOptions {
@@ -54,8 +53,8 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
  */
 export async function serveExchange(options: ExchangeOptions): Promise<Exchange> {
   const clock = options.clock ?? new Clock()
-  const market = await openMarket(options, clock)
   const trades = new RecentTrades()
+  const market = await openMarket(options, clock, trades)
   const faults = new PendingFaults()
   const sockets = new Sockets(market)
   const limits = {
@@ -79,7 +78,7 @@ export async function serveExchange(options: ExchangeOptions): Promise<Exchange>
     for (const { kind, body } of market.advance(until)) {
       if (kind !== 'message') continue
       const stream = sourceKey(body)
-      if (stream.endsWith('@trade')) trades.add(symbolOf(stream), dataOf(body))
+      trades.take(stream, body)
       if (!stream.includes('@depth')) sockets.publish(body, stream)
       else for (const distorted of faults.distort(body)) sockets.publish(distorted, stream)
     }
@@ -167,7 +166,7 @@ export async function serveExchange(options: ExchangeOptions): Promise<Exchange>
   }
 }
 
-async function openMarket(options: ExchangeOptions, clock: Clock): Promise<SimulatedMarket> {
+async function openMarket(options: ExchangeOptions, clock: Clock, trades: RecentTrades): Promise<SimulatedMarket> {
   const now = clock.now()
   const startMicros = now - (options.prerollMinutes ?? 0) * PREROLL_STEP_MICROS
   const market = new SimulatedMarket({
@@ -181,12 +180,15 @@ async function openMarket(options: ExchangeOptions, clock: Clock): Promise<Simul
   const symbols = options.symbols ?? known
   const unknown = symbols.filter((symbol) => !known.includes(symbol))
   if (unknown.length > 0) {
-    throw new OperationalError('UNKNOWN_SYMBOL', `not in the simulated market: ${unknown.join(', ')} (it has ${known.join(', ')})`)
+    throw new OperationalError(
+      'UNKNOWN_SYMBOL',
+      `not in the simulated market: ${unknown.join(', ')} (it has ${known.join(', ')})`,
+    )
   }
   market.subscribe(symbols)
   for (let until = startMicros; until < now; ) {
     until = Math.min(until + PREROLL_STEP_MICROS, now)
-    market.advance(until)
+    for (const { kind, body } of market.advance(until)) if (kind === 'message') trades.take(sourceKey(body), body)
     // Lets signals and other work of the process through.
     await sleep(0)
   }

@@ -1,4 +1,6 @@
 import type { SimulatedMarket } from '../../sim/market.ts'
+import { dataOf } from '../../sim/wire.ts'
+import { symbolOf } from './streams.ts'
 
 /** An answer of the venue: status, JSON body, and what it cost. */
 export interface Answer {
@@ -26,11 +28,14 @@ class Refusal extends Error {
 export class RecentTrades {
   readonly #trades = new Map<string, Uint8Array[]>()
 
-  add(symbol: string, data: Uint8Array): void {
+  /** Keeps the message if it is of a trade stream. */
+  take(stream: string, body: Uint8Array): void {
+    if (!stream.endsWith('@trade')) return
+    const symbol = symbolOf(stream)
     const trades = this.#trades.get(symbol) ?? []
     this.#trades.set(symbol, trades)
     // A copy, since the message is a view into a large chunk that would be kept alive.
-    trades.push(data.slice())
+    trades.push(dataOf(body).slice())
     if (trades.length > 2 * MAX_RECENT_TRADES) trades.splice(0, trades.length - MAX_RECENT_TRADES)
   }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import WebSocket, { WebSocketServer } from 'ws'
-import { type Dialect, isPublicStream, type Shape, type StreamSource, shapeOf, sourceKey } from './streams.ts'
+import { type Dialect, isServedOn, type Shape, type StreamSource, shapeOf, sourceKey } from './streams.ts'
 
 interface Topic {
   readonly stream: string
@@ -154,7 +154,7 @@ export class Sockets {
   #subscribe(client: Client, names: readonly string[]): void {
     for (const stream of names.slice(0, MAX_STREAMS)) {
       if (client.topics.has(stream)) continue
-      const isServed = client.part === 'any' || isPublicStream(stream) === (client.part === 'public')
+      const isServed = client.part === 'any' || isServedOn(client.part, stream)
       const topic = isServed ? this.#topic(client.dialect, stream) : null
       // Unknown streams are acknowledged and stay silent, as at the venue.
       client.topics.set(stream, topic)

@@ -37,18 +37,18 @@ const SPOT_DEPTH: Readonly<Record<string, number>> = { 'depth@100ms': 0, depth: 
 const PARTIAL_DEPTH = /^depth(5|10|20)(@100ms|@250ms|@500ms|@1000ms)?$/
 const KLINE = /^kline_(1m|5m|15m|1h)$/
 
-/** Streams that the `/public` socket of USD-M carries; `/market` has all others. */
-export function isPublicStream(stream: string): boolean {
-  const kind = kindOf(stream)
-  return kind.startsWith('depth') || kind === 'bookTicker'
+/**
+ * Whether a part of USD-M carries a stream: `/public` depth and bookTicker, `/market` the others. Clients differ on
+ * where they look for single trades; here both have them.
+ */
+export function isServedOn(part: 'public' | 'market', stream: string): boolean {
+  const kind = stream.slice(stream.indexOf('@') + 1)
+  if (kind === 'trade') return true
+  return (kind.startsWith('depth') || kind === 'bookTicker') === (part === 'public')
 }
 
 export function symbolOf(stream: string): string {
   return stream.slice(0, stream.indexOf('@')).toUpperCase()
-}
-
-function kindOf(stream: string): string {
-  return stream.slice(stream.indexOf('@') + 1)
 }
 
 export interface StreamSource {

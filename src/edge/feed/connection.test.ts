@@ -7,13 +7,20 @@ import type { ConnectionPlan } from '../../market/plugin.ts'
 import { Clock } from '../clock.ts'
 import { Connection, type ConnectionTiming } from './connection.ts'
 
+function until(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: 8_000, interval: 10 })
+}
+vi.setConfig({ testTimeout: 20_000 })
+
 const open: { close(): void }[] = []
 afterEach(() => {
   for (const thing of open.splice(0).reverse()) thing.close()
 })
 
 /** A venue that sends the same numbered messages to all its sockets, each 5 ms. */
-async function venue(onUpgrade?: (tries: number) => number): Promise<{ url: string; sockets: WebSocket[]; heard: string[]; tries: () => number }> {
+async function venue(
+  onUpgrade?: (tries: number) => number,
+): Promise<{ url: string; sockets: WebSocket[]; heard: string[]; tries: () => number }> {
   const http = createServer()
   const server = new WebSocketServer({ noServer: true })
   const sockets: WebSocket[] = []
@@ -73,7 +80,7 @@ describe('Connection', () => {
   it('emits connected, then the bytes as received, and sends what the plan says', async () => {
     const { url, heard } = await venue()
     const { frames, connection } = follow({ url, onOpen: ['{"a":1}', '{"a":2}'] })
-    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(3))
+    await until(() => expect(frames.length).toBeGreaterThan(3))
     expect(frames[0]).toMatchObject({ kind: 'connected', venue: 'test', topic: 'public' })
     expect(Buffer.from(frames[1]?.body ?? []).toString()).toMatch(/^\{"n":\d+\}$/)
     expect(heard).toEqual(['{"a":1}', '{"a":2}'])
@@ -86,9 +93,9 @@ describe('Connection', () => {
   it('opens again after a cut and says why it was down', async () => {
     const { url, sockets } = await venue()
     const { frames, kinds, connection } = follow({ url })
-    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(2))
+    await until(() => expect(frames.length).toBeGreaterThan(2))
     sockets[0]?.close(1008, 'enough')
-    await vi.waitFor(() => expect(kinds()).toEqual(['connected', 'disconnected', 'connected']))
+    await until(() => expect(kinds()).toEqual(['connected', 'disconnected', 'connected']))
     const down = frames.find(({ kind }) => kind === 'disconnected')
     expect(Buffer.from(down?.body ?? []).toString()).toBe('closed by the venue (1008 enough)')
     expect(connection.status()).toMatchObject({ connected: true, reconnects: 1 })
@@ -97,7 +104,7 @@ describe('Connection', () => {
   it('goes on trying while the venue cannot be reached or refuses', async () => {
     const { url, tries } = await venue((n) => (n === 1 ? 429 : n === 2 ? 503 : 101))
     const { frames, connection } = follow({ url })
-    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(2))
+    await until(() => expect(frames.length).toBeGreaterThan(2))
     expect(tries()).toBe(3)
     expect(connection.status().attempts).toBe(3)
   })
@@ -105,7 +112,7 @@ describe('Connection', () => {
   it('does not hammer a venue that forbids it', async () => {
     const { url, tries } = await venue(() => 451)
     const { connection, frames } = follow({ url })
-    await vi.waitFor(() => expect(connection.status().reason).toBe('refused with HTTP 451'))
+    await until(() => expect(connection.status().reason).toBe('refused with HTTP 451'))
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(tries()).toBe(1)
     expect(frames).toEqual([])
@@ -113,10 +120,10 @@ describe('Connection', () => {
 
   it('notices a socket that is open and silent', async () => {
     const { url, sockets } = await venue()
-    const { kinds, frames } = follow({ url, silentAfterMs: 100 })
-    await vi.waitFor(() => expect(frames.length).toBeGreaterThan(2))
+    const { kinds, frames } = follow({ url, silentAfterMs: 400 })
+    await until(() => expect(frames.length).toBeGreaterThan(2))
     sockets.splice(0)
-    await vi.waitFor(() => expect(kinds()).toEqual(['connected', 'disconnected', 'connected']))
+    await until(() => expect(kinds()).toEqual(['connected', 'disconnected', 'connected']))
     const down = frames.find(({ kind }) => kind === 'disconnected')
     expect(Buffer.from(down?.body ?? []).toString()).toMatch(/^no message for 0\.\d s, though it answers pings$/)
   })
@@ -124,22 +131,22 @@ describe('Connection', () => {
   it('renews its socket without a hole, a repetition or a word', async () => {
     const { url, sockets } = await venue()
     const { kinds, numbers, takenOver } = follow({ url, renewAfterMs: 60 })
-    await vi.waitFor(() => expect(takenOver.length).toBeGreaterThanOrEqual(3), { timeout: 5_000 })
+    await until(() => expect(takenOver.length).toBeGreaterThanOrEqual(3))
     const seen = numbers().length
-    await vi.waitFor(() => expect(numbers().length).toBeGreaterThan(seen + 10))
+    await until(() => expect(numbers().length).toBeGreaterThan(seen + 10))
     expectNoHoles(numbers())
     expect(kinds()).toEqual(['connected'])
-    await vi.waitFor(() => expect(sockets.filter((ws) => ws.readyState === ws.OPEN).length).toBeLessThanOrEqual(2))
+    await until(() => expect(sockets.filter((ws) => ws.readyState === ws.OPEN).length).toBeLessThanOrEqual(2))
   })
 
   it('takes another plan without a hole', async () => {
     const { url } = await venue()
     const { kinds, numbers, connection, full, takenOver, frames } = follow({ url })
-    await vi.waitFor(() => expect(numbers().length).toBeGreaterThan(3))
+    await until(() => expect(numbers().length).toBeGreaterThan(3))
     connection.replace({ ...full, url: `${url}/?streams=other` })
-    await vi.waitFor(() => expect(takenOver).toEqual([`${url}/?streams=other`]))
+    await until(() => expect(takenOver).toEqual([`${url}/?streams=other`]))
     const seen = numbers().length
-    await vi.waitFor(() => expect(numbers().length).toBeGreaterThan(seen + 10))
+    await until(() => expect(numbers().length).toBeGreaterThan(seen + 10))
     expectNoHoles(numbers())
     expect(kinds()).toEqual(['connected'])
     const stamps = frames.map(({ tsRecv }) => tsRecv)
@@ -149,7 +156,7 @@ describe('Connection', () => {
   it('keeps the old socket while the new one cannot be had', async () => {
     const { url, tries } = await venue((n) => (n >= 2 && n <= 4 ? 503 : 101))
     const { kinds, numbers, takenOver } = follow({ url, renewAfterMs: 40 })
-    await vi.waitFor(() => expect(takenOver.length).toBeGreaterThanOrEqual(1), { timeout: 5_000 })
+    await until(() => expect(takenOver.length).toBeGreaterThanOrEqual(1))
     expect(tries()).toBeGreaterThanOrEqual(5)
     expectNoHoles(numbers())
     expect(kinds()).toEqual(['connected'])

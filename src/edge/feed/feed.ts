@@ -57,7 +57,10 @@ export class Feed {
   readonly #instruments = new Map<InstrumentId, Instrument>()
   /** Added while running: their first snapshot waits for the hand-over to the socket that carries them. */
   readonly #unjoined = new Set<InstrumentId>()
-  readonly #settling = new Map<string, { readonly timer: NodeJS.Timeout; readonly heard: boolean; readonly sinceMs: number }>()
+  readonly #settling = new Map<
+    string,
+    { readonly timer: NodeJS.Timeout; readonly heard: boolean; readonly sinceMs: number }
+  >()
   #channels: readonly Channel[] = []
   #snapshots: Snapshots | null = null
   #timer: NodeJS.Timeout | undefined

@@ -126,7 +126,9 @@ describe('RestClient', () => {
 
 describe('probe', () => {
   it('says whether the venue answers, and if not, why', async () => {
-    const base = await serve((request, response) => response.writeHead(request.url === '/v1/ping' ? 200 : 404).end('{}'))
+    const base = await serve((request, response) =>
+      response.writeHead(request.url === '/v1/ping' ? 200 : 404).end('{}'),
+    )
     expect(await probe(`${base}/v1`, 1_000, new Clock())).toEqual({ reachable: true })
     expect(await probe('http://127.0.0.1:1', 1_000, new Clock())).toMatchObject({
       reachable: false,

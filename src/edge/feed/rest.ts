@@ -170,7 +170,9 @@ export function retryAfterSeconds(header: string | null | undefined, nowMicros: 
 function unreachable(where: string, error: unknown, timeoutMs: number): OperationalError {
   const remedy = 'check network, name resolution and proxy, or use another source'
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return new OperationalError('UNREACHABLE', `${where}: no answer within ${timeoutMs} ms: ${remedy}`, { cause: error })
+    return new OperationalError('UNREACHABLE', `${where}: no answer within ${timeoutMs} ms: ${remedy}`, {
+      cause: error,
+    })
   }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = (cause as { code?: unknown }).code

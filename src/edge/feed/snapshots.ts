@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
-import type { NewFrame } from '../../market/frame.ts'
 import { OperationalError } from '../../market/errors.ts'
+import type { NewFrame } from '../../market/frame.ts'
 import type { SnapshotPlan } from '../../market/plugin.ts'
 import type { InstrumentId } from '../../market/units.ts'
 import type { Clock } from '../clock.ts'

@@ -241,16 +241,22 @@ export class Journal {
   private async shutDown(): Promise<void> {
     this.isClosing = true
     this.stopCompressing.abort()
+    let failure: unknown = null
     try {
       await this.flush()
       await this.closeSegment(this.durable, this.newestTime)
-    } finally {
+    } catch (error) {
+      failure = error
       if (this.timer) clearTimeout(this.timer)
-      await this.handle?.close().catch(() => {})
-      this.handle = null
-      await this.compressing
-      await this.unlock()
     }
+    await this.compressing
+    try {
+      await this.handle?.close()
+      await this.unlock()
+    } catch (error) {
+      failure ??= error
+    }
+    if (failure) throw diskError(`close journal ${this.dir}`, failure)
   }
 
   private startTimer(ms: number): void {

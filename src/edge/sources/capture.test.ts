@@ -23,7 +23,8 @@ async function framesOf(...paths: string[]): Promise<NewFrame[]> {
 }
 
 const text = (frame: NewFrame) => Buffer.from(frame.body).toString()
-const recorded = (frames: readonly NewFrame[]) => frames.filter((frame) => frame.kind === 'message' || frame.kind === 'rest')
+const recorded = (frames: readonly NewFrame[]) =>
+  frames.filter((frame) => frame.kind === 'message' || frame.kind === 'rest')
 const defined = (frame: NewFrame) => JSON.parse(text(frame)) as Instrument[]
 
 const MICROS = 1723161255030314
@@ -76,7 +77,9 @@ describe('a raw capture', () => {
     const path = file('spot.txt', lines.map((line, i) => `${at(i)} ${line}\n`).join(''))
     const recording = await sniff([path])
     expect(recording.instruments).toMatchObject([{ venue: 'binance-spot', tickSize: 0.01, lotSize: 0.00001 }])
-    expect(describeRecording(recording)).toBe('Looks like raw Binance spot capture, BTCUSDT, 2024-08-08, 2 rows, ns UTC')
+    expect(describeRecording(recording)).toBe(
+      'Looks like raw Binance spot capture, BTCUSDT, 2024-08-08, 2 rows, ns UTC',
+    )
   })
 
   it('may hold several symbols; a snapshot goes to the one whose price it has, even after prices moved', async () => {
@@ -124,7 +127,9 @@ describe('a raw capture', () => {
   })
 
   it('keeps lines it cannot read, for the decoder to refuse', async () => {
-    const lines = [trade('BTCUSDT', '1.5'), trade('BTCUSDT', '1.6'), trade('BTCUSDT', '1.7')].map((line, i) => `${at(i)} ${line}`)
+    const lines = [trade('BTCUSDT', '1.5'), trade('BTCUSDT', '1.6'), trade('BTCUSDT', '1.7')].map(
+      (line, i) => `${at(i)} ${line}`,
+    )
     const bad = ['garbage', `0000000000000000 ${trade('BTCUSDT', '9')}`, '1723161255030314667']
     const long = Array.from({ length: 5000 }, () => lines[2])
     const frames = recorded(await framesOf(file('bad.txt', [...long, ...bad, ...lines].join('\n'))))
@@ -135,7 +140,11 @@ describe('a raw capture', () => {
   it.each([
     ['1970', `0000000000000000 ${trade('BTCUSDT', '1')}\n`, /line 1: receive time 0000000000000000 lies before 2009/],
     ['the future', `4102444800000 ${trade('BTCUSDT', '1')}\n`, /line 1: receive time 4102444800000 lies in the future/],
-    ['an unknown unit', `17231612550 ${trade('BTCUSDT', '1')}\n`, /receive time 17231612550 is not one in s, ms, µs or ns/],
+    [
+      'an unknown unit',
+      `17231612550 ${trade('BTCUSDT', '1')}\n`,
+      /receive time 17231612550 is not one in s, ms, µs or ns/,
+    ],
     ['no market', `${at(0)} {"result":null,"id":1}\n`, /holds no market data of any symbol/],
   ])('from %s is refused', async (_, content, message) => {
     await expect(sniff([file('refused.txt', content)])).rejects.toMatchObject({
@@ -145,7 +154,10 @@ describe('a raw capture', () => {
   })
 
   it('cut off in the middle of its gzip gives every whole line, then says so', async () => {
-    const lines = Array.from({ length: 30_000 }, (_, i) => `${at(i * 7)} ${trade('BTCUSDT', String(6180000 + ((i * 7919) % 1000)))}\n`)
+    const lines = Array.from(
+      { length: 30_000 },
+      (_, i) => `${at(i * 7)} ${trade('BTCUSDT', String(6180000 + ((i * 7919) % 1000)))}\n`,
+    )
     const packed = gzipSync(lines.join(''))
     const path = file('cut.gz', packed.subarray(0, packed.length / 2))
     const recording = await sniff([path])

@@ -32,7 +32,7 @@ const LINE = /^(\d{19}|\d{16}|\d{13}|\d{10}(\.\d+)?):?[ \t]+[{[]/
 const CONNECTED = /^wss?:\/\/[\w.-]*binance[\w.-]*\S* <-> \d+/
 const ANSWER = /^https?:\/\/[\w.-]*binance[\w.-]*(\/\S*) -> (\d{10}(?:\.\d+)?): (?=[{[])/
 
-export type BinanceVenue = 'binance-usdm' | 'binance-spot'
+type BinanceVenue = 'binance-usdm' | 'binance-spot'
 
 export function looksLikeCapture(firstLine: string): boolean {
   return LINE.test(firstLine) || CONNECTED.test(firstLine) || ANSWER.test(firstLine)
@@ -236,7 +236,8 @@ export class CaptureReader implements FrameReader {
         const price = text.includes('"24hrTicker"') ? undefined : /"[pb]":"(\d+\.?\d*)"/.exec(text)?.[1]
         if (price !== undefined) this.references.set(name, Number(price))
       }
-      const price = this.symbols.length > 1 ? Number(/"bids":\[\["([^"]+)/.exec(body.toString('latin1', 0, 200))?.[1]) : 0
+      const price =
+        this.symbols.length > 1 ? Number(/"bids":\[\["([^"]+)/.exec(body.toString('latin1', 0, 200))?.[1]) : 0
       owner = nearest(price, this.symbols, this.references)
     }
     const topic = owner === null ? 'depth:' : `depth:${owner}`
@@ -269,7 +270,12 @@ export class CaptureReader implements FrameReader {
   private meetSymbol(bytes: Buffer, start: number, end: number, out: NewFrame[]): void {
     let from = start + STREAM_START.length
     if (startsWith(bytes, start, STREAM_START) && bytes[from] !== 33) {
-      if (this.lastSymbol.length > 0 && startsWith(bytes, from, this.lastSymbol) && bytes[from + this.lastSymbol.length] === AT) return
+      if (
+        this.lastSymbol.length > 0 &&
+        startsWith(bytes, from, this.lastSymbol) &&
+        bytes[from + this.lastSymbol.length] === AT
+      )
+        return
       const to = bytes.indexOf(AT, from)
       if (to < 0 || to >= end || to - from > 32) return
       this.lastSymbol = Buffer.from(bytes.subarray(from, to))

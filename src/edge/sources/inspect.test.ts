@@ -60,13 +60,15 @@ describe('inspect', () => {
 
   it('counts bad rows past the sample as data errors, and goes on', async () => {
     const good = Array.from({ length: 5500 }, (_, i) => trade(i)).join('')
-    const inspection = await inspect([file('bad.csv', `${HEADER}${good}MTH/BTC,1614445999698,x,buy,NaN,1\nnoise\n${trade(5600)}`)])
+    const inspection = await inspect([
+      file('bad.csv', `${HEADER}${good}MTH/BTC,1614445999698,x,buy,NaN,1\nnoise\n${trade(5600)}`),
+    ])
     expect(inspection).toMatchObject({ frames: 5503, data_errors: 2 })
     expect(inspection.instruments.MTHBTC).toMatchObject({ trades: 5501, data_errors: 2 })
   })
 
   it('inspects a recording up to where it is cut off', async () => {
-    const lines = Array.from({ length: 30_000 }, (_, i) => trade(i * 7919)).join('')
+    const lines = Array.from({ length: 30_000 }, (_, i) => trade(i * 2 + (i % 7))).join('')
     const packed = gzipSync(HEADER + lines)
     const inspection = await inspect([file('cut.csv.gz', packed.subarray(0, packed.length / 2))])
     expect(inspection.error).toMatch(/^cut\.csv\.gz: cannot be read past line \d+: unexpected end of file$/)
@@ -109,7 +111,10 @@ describe.skipIf(!hasSharedData)('inspect, recorded data', () => {
   it('the same split over two files, and with receive times in ms', async () => {
     const whole = gunzipSync(readFileSync(usdm()))
     const middle = Math.floor(whole.length / 2)
-    const halves = [file('half.1', whole.subarray(0, middle)), file('half.2.gz', gzipSync(whole.subarray(middle), { level: 1 }))]
+    const halves = [
+      file('half.1', whole.subarray(0, middle)),
+      file('half.2.gz', gzipSync(whole.subarray(middle), { level: 1 })),
+    ]
     expect((await inspect(halves)).instruments.BTCUSDT).toMatchObject(expectedUsdm)
     const millis = file('ms.txt', whole.toString('latin1').replace(/^(\d{13})\d{6} /gm, '$1 '))
     expect((await inspect([millis])).instruments.BTCUSDT).toMatchObject(expectedUsdm)

@@ -1,18 +1,17 @@
 import { Engine, type InstrumentView } from '../../engine/engine.ts'
-import type { NewFrame } from '../../market/frame.ts'
 import { OperationalError } from '../../market/errors.ts'
+import type { NewFrame } from '../../market/frame.ts'
 import type { BookState } from '../../market/output.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import type { Seq } from '../../market/units.ts'
 import { DECODERS } from '../../venues/index.ts'
-import { storedBytes } from './parts.ts'
 import { type RecordingFormat, sniff } from './sniff.ts'
 import { messageWord } from './words.ts'
 
 type Level = readonly [price: number, size: number]
 
 /** What a recording says of one instrument. Null is "not known", never 0. */
-export interface InstrumentInspection {
+interface InstrumentInspection {
   readonly instrument: string
   readonly venue: string
   /** Messages by the venue's own words: `depthUpdate`, `trade`, LOBSTER's type number, `created`. */
@@ -63,7 +62,7 @@ export interface Inspection {
   readonly frames: number
   /** Lines or rows; more than frames where several rows are one message. */
   readonly rows: number
-  /** Size of the files as they are on disk. */
+  /** Size of the files as they are on disk, compressed where they are. */
   readonly bytes: number
   readonly first_ts: string | null
   readonly last_ts: string | null
@@ -127,7 +126,7 @@ export async function inspect(
     files: recording.files.map((file) => file.name),
     frames,
     rows,
-    bytes: await storedBytes(paths),
+    bytes: recording.bytes,
     first_ts: firstTs === null ? null : toRfc3339(firstTs),
     last_ts: lastTs === null ? null : toRfc3339(lastTs),
     data_errors: dataErrors,
@@ -251,7 +250,9 @@ export function formatInspection(inspection: Inspection): string {
     )
     if (found.orders) {
       const orders = Object.entries(found.orders).filter(([, count]) => count > 0)
-      lines.push(`  orders       ${orders.map(([word, count]) => `${word.replaceAll('_', ' ')} ${grouped(count)}`).join(', ')}`)
+      lines.push(
+        `  orders       ${orders.map(([word, count]) => `${word.replaceAll('_', ' ')} ${grouped(count)}`).join(', ')}`,
+      )
     }
   }
   return `${lines.join('\n')}\n`

@@ -12,7 +12,9 @@ describe('LineSplitter', () => {
         const lines: string[] = []
         for (let at = 0, i = 0; at < data.length; i++) {
           const size = sizes[i % sizes.length]
-          splitter.push(data.subarray(at, at + size), (bytes, start, end) => lines.push(bytes.toString('utf8', start, end)))
+          splitter.push(data.subarray(at, at + size), (bytes, start, end) =>
+            lines.push(bytes.toString('utf8', start, end)),
+          )
           at += size
         }
         const rest = splitter.takeRest()

@@ -3,7 +3,7 @@ export const MAX_LINE_BYTES = 16 * 1024 * 1024
 
 const NEWLINE = 10
 
-export type OnLine = (bytes: Buffer, start: number, end: number) => void
+type OnLine = (bytes: Buffer, start: number, end: number) => void
 
 /**
  * Cuts chunks into lines without copying, but for a line that lies across chunks. Memory is bounded by the longest line.

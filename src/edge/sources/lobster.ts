@@ -8,7 +8,8 @@ import type { Totals } from './reader.ts'
 import { StepSample } from './steps.ts'
 import { TimerMarks } from './timers.ts'
 
-const NAME = /^(?<symbol>[^_]+)_(?<day>\d{4}-\d\d-\d\d)_(?<from>\d+)_(?<to>\d+)_(?<kind>message|orderbook)_(?<levels>\d+)\./
+const NAME =
+  /^(?<symbol>[^_]+)_(?<day>\d{4}-\d\d-\d\d)_(?<from>\d+)_(?<to>\d+)_(?<kind>message|orderbook)_(?<levels>\d+)\./
 const MICROS_PER_DAY = 86_400_000_000
 const ZERO = 48
 const DOT = 46
@@ -39,7 +40,8 @@ export function lobsterDays(parts: readonly Part[]): readonly LobsterDay[] {
   const days: LobsterDay[] = []
   for (const part of parts) {
     const named = NAME.exec(part.fileName)?.groups
-    if (!named) throw unreadable(`${part.name} is neither a LOBSTER message file nor an order book file, but others are`)
+    if (!named)
+      throw unreadable(`${part.name} is neither a LOBSTER message file nor an order book file, but others are`)
     if (named.kind === 'orderbook') continue
     const orderbook = books.get(keyOf(part.fileName))
     if (!orderbook) throw unreadable(`${part.name}: the LOBSTER order book file that belongs to it was not given`)

@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import yauzl from 'yauzl'
 import { OperationalError } from '../../market/errors.ts'
@@ -54,13 +54,6 @@ export async function partsOf(path: string): Promise<readonly Part[]> {
   } finally {
     await file.close()
   }
-}
-
-/** Sum of the sizes of the files as they are on disk. */
-export async function storedBytes(paths: readonly string[]): Promise<number> {
-  let sum = 0
-  for (const path of paths) sum += (await stat(path)).size
-  return sum
 }
 
 async function* fileChunks(path: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {

@@ -18,6 +18,14 @@ export function newTotals(): Totals {
   return { frames: 0, rows: 0, storedBytesRead: 0, firstTs: null, lastTs: null }
 }
 
+/** Adds a frame, if it is one that was recorded. */
+export function countFrame(totals: Totals, frame: NewFrame): void {
+  if (frame.kind !== 'message' && frame.kind !== 'rest') return
+  totals.frames++
+  totals.firstTs ??= frame.tsRecv
+  totals.lastTs = frame.tsRecv
+}
+
 /** Makes frames of the lines of one recording, which may lie in several parts. */
 export interface FrameReader {
   /** Definitions that come before everything else. */
@@ -43,12 +51,7 @@ export async function* readFrames(
 ): AsyncGenerator<readonly NewFrame[]> {
   let out: NewFrame[] = []
   const batch = (): readonly NewFrame[] => {
-    for (const frame of out) {
-      if (frame.kind !== 'message' && frame.kind !== 'rest') continue
-      totals.frames++
-      totals.firstTs ??= frame.tsRecv
-      totals.lastTs = frame.tsRecv
-    }
+    for (const frame of out) countFrame(totals, frame)
     const full = out
     out = []
     return full

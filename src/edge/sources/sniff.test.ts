@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
@@ -8,6 +8,7 @@ import { hasSharedData, sharedData } from '../../../test/shared-data.ts'
 import { BadFrame } from '../../market/errors.ts'
 import type { NewFrame } from '../../market/frame.ts'
 import { L2_COLUMNS, l2csv } from '../../venues/l2csv/decode.ts'
+import { Journal } from '../journal/journal.ts'
 import { describe as describeRecording, type Recording, sniff } from './sniff.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'tapewatch-sniff-'))
@@ -132,11 +133,17 @@ describe('sniff, 10-level books', () => {
       'h.csv line 1: looks like the 41-column book layout, but column 3 is "bid_price_4", where "bid_price_3" belongs: ' +
         'the columns are shuffled or cut',
     )
-    expect(await refusal(file('h.csv', `${HEADER.slice(0, -3)}\n${l2Row(0)}\n`))).toContain('column 41 is missing, where "ts" belongs')
-    expect(await refusal(file('h.csv', `${HEADER},extra\n${l2Row(0)}\n`))).toContain('column 42 "extra" is one too many')
+    expect(await refusal(file('h.csv', `${HEADER.slice(0, -3)}\n${l2Row(0)}\n`))).toContain(
+      'column 41 is missing, where "ts" belongs',
+    )
+    expect(await refusal(file('h.csv', `${HEADER},extra\n${l2Row(0)}\n`))).toContain(
+      'column 42 "extra" is one too many',
+    )
     expect(await refusal(file('h.csv', `${l2Row(0)}\n`))).toContain('41 columns without a header')
     const cut = l2Row(1).split(',').slice(0, 30).join(',')
-    expect(await refusal(file('r.csv', l2File([l2Row(0), cut, l2Row(2)])))).toContain('r.csv line 3: the row has 30 columns')
+    expect(await refusal(file('r.csv', l2File([l2Row(0), cut, l2Row(2)])))).toContain(
+      'r.csv line 3: the row has 30 columns',
+    )
     const reversed = HEADER.split(',').reverse().join(',')
     expect(await refusal(file('h.csv', `${reversed}\n`))).toContain('column 1 is "ts", where "bid_price_1" belongs')
   })
@@ -166,7 +173,11 @@ describe('sniff, 10-level books', () => {
     for (let i = 0; i < 10; i++) cells.push((17181.6 - i / 10).toFixed(1), '23.371')
     for (let i = 0; i < 10; i++) cells.push((17181.7 + i / 10).toFixed(1), '7.474')
     const header = `,${Array.from({ length: 42 }, (_, i) => i).join(',')}`
-    for (const content of [`${header}\n${cells.join(',')}\n`, `${cells.join(',')}\n`, `${cells.slice(1).join(',')}\n`]) {
+    for (const content of [
+      `${header}\n${cells.join(',')}\n`,
+      `${cells.join(',')}\n`,
+      `${cells.slice(1).join(',')}\n`,
+    ]) {
       const recording = await sniff([file('kaggle_btcusdt.csv', content)])
       expect(recording).toMatchObject({ format: 'l2-csv-kaggle', instruments: [{ symbol: 'BTCUSDT', tickSize: 0.1 }] })
       const [frame] = messages(await framesOf(recording))
@@ -199,13 +210,18 @@ describe('sniff, other tables', () => {
     const early = Array.from({ length: 5200 }, (_, i) => `${start},1598918403810979,${i},buy,100.5,1`)
     const late = 'binance,ETHUSDT,1598918403696000,1598918403810979,9,buy,400.25,1'
     const frames = await framesOf(await sniff([file('t.csv', [header, ...early, late].join('\n'))]))
-    expect(frames.filter((frame) => frame.kind === 'instruments').map((frame) => JSON.parse(text(frame)).length)).toEqual([1, 2])
+    expect(
+      frames.filter((frame) => frame.kind === 'instruments').map((frame) => JSON.parse(text(frame)).length),
+    ).toEqual([1, 2])
   })
 
   it('refuses Tardis types it does not read, and files of two formats', async () => {
     const message = await refusal(file('d.csv', 'exchange,symbol,timestamp,local_timestamp,funding_timestamp\n'))
     expect(message).toContain('a Tardis CSV of a type that is not read')
-    const trades = file('a.csv', `exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n${start},1598918403810979,1,buy,1,1\n`)
+    const trades = file(
+      'a.csv',
+      `exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n${start},1598918403810979,1,buy,1,1\n`,
+    )
     expect(await refusal(trades, file('b.csv', l2File(rows(1))))).toContain('b.csv is of another format (l2-csv-41)')
   })
 
@@ -220,7 +236,9 @@ describe('sniff, other tables', () => {
     expect(messages(await framesOf(recording)).map(text)).toEqual(all)
     expect(await refusal(file('no.zip', zipOf({ README: 'hello' })))).toBe('no.zip is a zip without a data file in it')
     const whole = zipOf({ 'a.csv': l2File(all) })
-    expect(await refusal(file('cut.zip', whole.subarray(0, whole.length - 40)))).toMatch(/^cut.zip is a zip that cannot be read: /)
+    expect(await refusal(file('cut.zip', whole.subarray(0, whole.length - 40)))).toMatch(
+      /^cut.zip is a zip that cannot be read: /,
+    )
   })
 })
 
@@ -250,10 +268,18 @@ describe('sniff, LOBSTER', () => {
     expect((await sniff(paths)).sample.firstTs).toBe(Date.parse('2012-01-20T14:30:00Z') * 1000)
   })
 
+  it('refuses messages whose price and size have changed places', async () => {
+    const lines = Array.from({ length: 20 }, (_, i) => `${34200 + i},1,15818974,5794000,4,1\n`)
+    const paths = [file(name('message'), lines.join('')), file(name('orderbook'), `${book}\n`.repeat(20))]
+    expect(await refusal(...paths)).toContain('"price" is far from the book in 20 of the first 20 rows')
+  })
+
   it('refuses half a pair, and pairs that do not pair up', async () => {
     const messages = file(name('message'), `${message('34200')}\n${message('34201')}\n`)
     expect(await refusal(messages)).toContain('the LOBSTER order book file that belongs to it was not given')
-    expect(await refusal(file(name('orderbook'), `${book}\n`))).toContain('the LOBSTER message file that belongs to it was not given')
+    expect(await refusal(file(name('orderbook'), `${book}\n`))).toContain(
+      'the LOBSTER message file that belongs to it was not given',
+    )
     const recording = await sniff([messages, file(name('orderbook'), `${book}\n`)])
     await expect(framesOf(recording)).rejects.toMatchObject({
       code: 'UNREADABLE_FILE',
@@ -265,12 +291,39 @@ describe('sniff, LOBSTER', () => {
   it.each([
     [`1,${message('34200').slice(6)}`, book, '"time"'],
     [message('34200').replace(',1,', ',9,'), book, '"type" 9 is none of 1 to 7'],
-    [message('34200'), '5802300,100,5794000', 'orderbook_1.csv line 2: the row has 3 columns, where 4 for 1 levels belong'],
+    [
+      message('34200'),
+      '5802300,100,5794000',
+      'orderbook_1.csv line 2: the row has 3 columns, where 4 for 1 levels belong',
+    ],
     [message('34000'), book, '"time" goes back'],
   ])('refuses %s with %s', async (second, secondBook, reason) => {
     const first = message('34100')
     const paths = [file(name('message'), `${first}\n${second}\n`), file(name('orderbook'), `${book}\n${secondBook}\n`)]
     expect(await refusal(...paths)).toContain(reason)
+  })
+})
+
+describe('sniff, journal', () => {
+  it('gives the frames that were written, and knows instruments and span beforehand', async () => {
+    const source = await framesOf(await sniff([file('j_btcusdt.csv', l2File(rows(300)))]))
+    const folder = join(dir, 'journal')
+    mkdirSync(folder)
+    const journal = await Journal.open(folder)
+    for (const frame of source) journal.append(frame)
+    await journal.close()
+    const recording = await sniff([folder])
+    expect(recording).toMatchObject({ format: 'journal', instruments: [{ symbol: 'BTCUSDT' }] })
+    expect(describeRecording(recording)).toBe(`Looks like journal, BTCUSDT, 2024-08-08, ${source.length} rows, µs UTC`)
+    const key = ({ tsRecv, kind, venue, topic, body }: NewFrame) => [
+      tsRecv,
+      kind,
+      venue,
+      topic,
+      Buffer.from(body).toString(),
+    ]
+    expect((await framesOf(recording)).map(key)).toEqual(source.map(key))
+    expect(recording.totals).toMatchObject({ frames: 300, storedBytesRead: recording.bytes })
   })
 })
 
@@ -281,7 +334,11 @@ describe('sniff, hostile files', () => {
     ['an empty gzip', gzipSync(''), 'bad is empty'],
     ['a header and no rows', `${HEADER}\n`, 'bad has a header and no rows'],
     ['zeros', Buffer.alloc(100_000), 'bad cannot be read: this is not text: it holds NUL bytes'],
-    ['noise', Buffer.from(Array.from({ length: 5000 }, (_, i) => ((i * 7919) % 251) + 1)), 'bad cannot be read: this is not text'],
+    [
+      'noise',
+      Buffer.from(Array.from({ length: 5000 }, (_, i) => ((i * 7919) % 251) + 1)),
+      'bad cannot be read: this is not text',
+    ],
     ['a truncated gzip header', gzipSync('abc').subarray(0, 12), 'bad cannot be read: unexpected end of file'],
     ['prose', 'Dear reader,\nnothing here\n', 'bad line 1: "Dear reader," is not the start of'],
     ['a line without end', 'x'.repeat(17 * 1024 * 1024), 'bad cannot be read: line 1 is longer than 16 MiB'],
@@ -292,14 +349,18 @@ describe('sniff, hostile files', () => {
 
   it('refuses what is not there, and a folder without a journal', async () => {
     expect(await refusal(join(dir, 'nowhere.csv'))).toContain('no such file')
-    expect(await refusal(dir)).toContain('is a folder')
+    expect(await refusal(dir)).toContain('is a folder without a journal in it')
+    expect(await refusal(dir, dir)).toContain('is a folder: a journal is read alone')
     expect(await refusal()).toContain('no file was given')
   })
 
   it('refuses ten gigabytes of zeros, plain and packed, with little memory', async () => {
     const plain = file('zeros', '')
     truncateSync(plain, 10 * 1024 ** 3)
-    const packed = file('bomb.gz', Buffer.concat(Array(64).fill(gzipSync(Buffer.alloc(16 * 1024 * 1024), { level: 9 }))))
+    const packed = file(
+      'bomb.gz',
+      Buffer.concat(Array(64).fill(gzipSync(Buffer.alloc(16 * 1024 * 1024), { level: 9 }))),
+    )
     const before = process.memoryUsage().rss
     expect(await refusal(plain)).toContain('NUL bytes')
     expect(await refusal(packed)).toContain('NUL bytes')
@@ -310,14 +371,19 @@ describe('sniff, hostile files', () => {
   it('stops at a line of 16 MiB that comes after a good beginning', async () => {
     const content = Buffer.concat([Buffer.from(l2File(rows(5500))), Buffer.alloc(20 * 1024 * 1024, '1')])
     const recording = await sniff([file('tail_btcusdt.csv.gz', gzipSync(content))])
-    await expect(framesOf(recording)).rejects.toMatchObject({ message: expect.stringContaining('line 5502 is longer than 16 MiB') })
+    await expect(framesOf(recording)).rejects.toMatchObject({
+      message: expect.stringContaining('line 5502 is longer than 16 MiB'),
+    })
     expect(recording.totals.frames).toBe(5500)
   })
 })
 
 describe.skipIf(!hasSharedData)('sniff, recorded data', () => {
   it.each([
-    ['l2_csv/csv_example_1.csv', 'Looks like Kaggle 10-level books (price and size in turn), CSV_EXAMPLE_1, 2023-01-09, 128 rows, ms UTC'],
+    [
+      'l2_csv/csv_example_1.csv',
+      'Looks like Kaggle 10-level books (price and size in turn), CSV_EXAMPLE_1, 2023-01-09, 128 rows, ms UTC',
+    ],
     [
       'tardis_csv/tardis_binance-futures_book_snapshot_25_BTCUSDT.csv',
       'Looks like Tardis book_snapshot_25, BTCUSDT, 2020-09-01, 10 rows, µs UTC',
@@ -329,7 +395,10 @@ describe.skipIf(!hasSharedData)('sniff, recorded data', () => {
       'lobster/LOBSTER_SampleFile_AAPL_2012-06-21_1.zip',
       'Looks like LOBSTER, 1 level, AAPL, 2012-06-21, more than 1000 rows, ns after midnight in New York',
     ],
-    ['binance_raw/usdm_ethusdt_20240808.gz', 'Looks like raw Binance USD-M capture, ETHUSDT, 2024-08-08, more than 5000 rows, ns UTC'],
+    [
+      'binance_raw/usdm_ethusdt_20240808.gz',
+      'Looks like raw Binance USD-M capture, ETHUSDT, 2024-08-08, more than 5000 rows, ns UTC',
+    ],
   ])('%s', async (name, description) => {
     expect(describeRecording(await sniff([sharedData(name)]))).toBe(description)
   })

@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { BadFrame } from '../../market/errors.ts'
+import type { MarketEvent, OrderEvent } from '../../market/event.ts'
 import type { FrameSource, NewFrame } from '../../market/frame.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import type { Decode } from '../../market/plugin.ts'
@@ -7,6 +9,7 @@ import { toRfc3339 } from '../../market/time.ts'
 import type { Micros } from '../../market/units.ts'
 import { EARLIEST_MICROS, parseTime } from '../../venues/csv.ts'
 import { lobster } from '../../venues/lobster/decode.ts'
+import { journalSpan, readJournal } from '../journal/read.ts'
 import { type CaptureFile, CaptureReader, looksLikeCapture, receiveStamp, studyCapture } from './capture.ts'
 import type { Compression } from './compression.ts'
 import { LineSplitter, whyNotText } from './lines.ts'
@@ -20,10 +23,10 @@ import {
   studyLobster,
 } from './lobster.ts'
 import { type Part, partsOf, reasonOf, unreadable } from './parts.ts'
-import { newTotals, readFrames, type Totals } from './reader.ts'
+import { countFrame, newTotals, readFrames, type Totals } from './reader.ts'
 import { studyTable, type Table, type TableFormat, TableReader, tableOf } from './table.ts'
 
-export type RecordingFormat = 'binance-capture' | 'lobster' | TableFormat
+export type RecordingFormat = 'binance-capture' | 'lobster' | 'journal' | TableFormat
 
 const SAMPLE_LINES = 5000
 const SAMPLE_BYTES = 4 * 1024 * 1024
@@ -45,6 +48,8 @@ export interface Recording {
   /** Unit and zone of its times. */
   readonly timeUnit: string
   readonly files: readonly { readonly name: string; readonly compression: Compression; readonly storedBytes: number }[]
+  /** Size of the files as they are on disk. */
+  readonly bytes: number
   /** Instruments that its beginning shows; more may be defined by frames later. */
   readonly instruments: readonly Instrument[]
   /** Rows at the beginning that were looked at; all there are when `isWhole`. */
@@ -77,18 +82,25 @@ interface Sample {
 export async function sniff(paths: readonly string[], now: Micros = Date.now() * 1000): Promise<Recording> {
   if (paths.length === 0) throw unreadable('no file was given')
   const latest = now + MICROS_PER_DAY
+  let bytes = 0
   for (const path of paths) {
-    if (await isDirectory(path)) throw unreadable(`${path} is a folder: give the recorded files in it`)
+    const found = await stat(path).catch((error: unknown) => {
+      throw unreadable(`${path}: ${reasonOf(error)}`, error)
+    })
+    bytes += found.size
+    if (!found.isDirectory()) continue
+    if (paths.length > 1) throw unreadable(`${path} is a folder: a journal is read alone`)
+    return await sniffJournal(path)
   }
   const parts = (await Promise.all(paths.map(partsOf))).flat()
-  if (parts.some(looksLikeLobster)) return sniffLobster(lobsterDays(parts))
+  if (parts.some(looksLikeLobster)) return sniffLobster(lobsterDays(parts), bytes)
 
   const samples: Sample[] = []
   for (const part of parts) samples.push(await sampleOf(part, SAMPLE_LINES))
   const [first] = samples
   const table = tableOf(first.part, first.lines[0])
-  if (table) return sniffTable(table, samples, latest)
-  if (first.lines.slice(0, 3).some(looksLikeCapture)) return sniffCapture(samples, latest)
+  if (table) return sniffTable(table, samples, bytes, latest)
+  if (first.lines.slice(0, 3).some(looksLikeCapture)) return sniffCapture(samples, bytes, latest)
   throw unreadable(`${first.part.name} line 1: ${whyUnknown(first.lines[0])}`)
 }
 
@@ -96,18 +108,11 @@ export async function sniff(paths: readonly string[], now: Micros = Date.now() *
 export function describe(recording: Recording): string {
   const { title, instruments, sample, timeUnit } = recording
   const symbols = instruments.map((instrument) => instrument.symbol)
-  const shown = symbols.length > 5 ? `${symbols.slice(0, 5).join(', ')} and ${symbols.length - 5} more` : symbols.join(', ')
+  const shown =
+    symbols.length > 5 ? `${symbols.slice(0, 5).join(', ')} and ${symbols.length - 5} more` : symbols.join(', ')
   const day = sample.firstTs === null ? 'no time' : toRfc3339(sample.firstTs).slice(0, 10)
   const rows = `${sample.isWhole ? '' : 'more than '}${sample.rows} ${sample.rows === 1 ? 'row' : 'rows'}`
   return `Looks like ${title}, ${shown || 'no instrument'}, ${day}, ${rows}, ${timeUnit}`
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory()
-  } catch (error) {
-    throw unreadable(`${path}: ${reasonOf(error)}`, error)
-  }
 }
 
 function whyUnknown(line: string): string {
@@ -154,12 +159,12 @@ async function sampleOf(part: Part, maxLines: number): Promise<Sample> {
   return { part, lines, isWhole }
 }
 
-function filesOf(parts: readonly Part[]): Recording['files'] {
+function filesOf(parts: readonly Omit<Part, 'open'>[]): Recording['files'] {
   return parts.map(({ name, compression, storedBytes }) => ({ name, compression, storedBytes }))
 }
 
-interface Parsed extends Pick<Recording, 'format' | 'title' | 'timeUnit' | 'instruments' | 'sample'> {
-  readonly parts: readonly Part[]
+interface Parsed extends Pick<Recording, 'format' | 'title' | 'timeUnit' | 'bytes' | 'instruments' | 'sample'> {
+  readonly parts: readonly Omit<Part, 'open'>[]
   read(totals: Totals): AsyncGenerator<readonly NewFrame[]>
 }
 
@@ -178,7 +183,7 @@ function recordingOf({ parts, read, ...rest }: Parsed): Recording {
   }
 }
 
-function sniffCapture(samples: readonly Sample[], latest: Micros): Recording {
+function sniffCapture(samples: readonly Sample[], bytes: number, latest: Micros): Recording {
   const files: CaptureFile[] = []
   const times: Micros[] = []
   const units = new Set<string>()
@@ -196,7 +201,8 @@ function sniffCapture(samples: readonly Sample[], latest: Micros): Recording {
       if (stamp === undefined) return
       units.add(stamp.includes('.') ? 's' : (UNITS.get(stamp.length) ?? 's'))
       const ts = stamp.includes('.') ? Number(stamp) * 1e6 : parseTime(stamp)
-      if (!(ts >= EARLIEST_MICROS)) throw unreadable(`${part.name} line ${i + 1}: receive time ${stamp} lies before 2009`)
+      if (!(ts >= EARLIEST_MICROS))
+        throw unreadable(`${part.name} line ${i + 1}: receive time ${stamp} lies before 2009`)
       if (ts > latest) throw unreadable(`${part.name} line ${i + 1}: receive time ${stamp} lies in the future`)
       times.push(Math.floor(ts))
     })
@@ -213,6 +219,7 @@ function sniffCapture(samples: readonly Sample[], latest: Micros): Recording {
   const parts = samples.map((sample) => sample.part)
   return recordingOf({
     format: 'binance-capture',
+    bytes,
     title: `raw Binance ${markets} capture`,
     timeUnit: `${[...units].join(' and ')} UTC`,
     instruments,
@@ -227,11 +234,13 @@ function sampleSpan(rows: number, samples: readonly Sample[], times: readonly Mi
   return { rows, isWhole, firstTs: times[0] ?? null, lastTs: times.at(-1) ?? null }
 }
 
-function sniffTable(table: Table, samples: readonly Sample[], latest: Micros): Recording {
+function sniffTable(table: Table, samples: readonly Sample[], bytes: number, latest: Micros): Recording {
   for (const { part, lines } of samples.slice(1)) {
     const other = tableOf(part, lines[0])
     if (other && other.format !== table.format) {
-      throw unreadable(`${part.name} is of another format (${other.format}) than ${samples[0].part.name} (${table.format})`)
+      throw unreadable(
+        `${part.name} is of another format (${other.format}) than ${samples[0].part.name} (${table.format})`,
+      )
     }
   }
   const instruments = studyTable(table, samples)
@@ -245,6 +254,7 @@ function sniffTable(table: Table, samples: readonly Sample[], latest: Micros): R
   if (rows === 0) throw unreadable(`${samples[0].part.name} has a header and no rows`)
   return recordingOf({
     format: table.format,
+    bytes,
     title: table.title,
     timeUnit: table.timeUnit,
     instruments,
@@ -282,7 +292,13 @@ function checkTable(
     if (rows > CHECKED_ROWS) return
     const topic = table.topic ?? (table.symbol >= 0 ? table.format : instruments[0].symbol)
     const body = Buffer.from(line)
-    const events = decodeOrRefuse(decode, { tsRecv: ts, kind: 'message', venue: '', topic, body }, part, i + 1, rows === 1)
+    const events = decodeOrRefuse(
+      decode,
+      { tsRecv: ts, kind: 'message', venue: '', topic, body },
+      part,
+      i + 1,
+      rows === 1,
+    )
     if (ts > latest) throw unreadable(`${part.name} line ${i + 1}: time ${cells[table.time]} lies in the future`)
     const [event] = events
     if (event?.kind !== 'depth' || !event.isSnapshot || event.bids.length === 0 || event.asks.length === 0) return
@@ -308,7 +324,7 @@ function decodeOrRefuse(decode: Decode, frame: NewFrame, part: Part, line: numbe
   }
 }
 
-async function sniffLobster(days: readonly LobsterDay[]): Promise<Recording> {
+async function sniffLobster(days: readonly LobsterDay[], bytes: number): Promise<Recording> {
   const instruments = new Map<string, Instrument>()
   const times: Micros[] = []
   const samples: Sample[] = []
@@ -322,6 +338,7 @@ async function sniffLobster(days: readonly LobsterDay[]): Promise<Recording> {
     const decode = lobster.decoder([instrument])
     const midnight = newYorkMidnight(day.day)
     const count = Math.min(messages.lines.length, books.lines.length)
+    let far = 0
     for (let i = 0; i < count; i++) {
       const line = messages.lines[i]
       const tsRecv = midnight + secondsToMicros(Buffer.from(line))
@@ -332,21 +349,74 @@ async function sniffLobster(days: readonly LobsterDay[]): Promise<Recording> {
       }
       const body = Buffer.from(`${line}\n${books.lines[i]}`)
       const frame: NewFrame = { tsRecv, kind: 'message', venue: 'lobster', topic: day.symbol, body }
-      decodeOrRefuse(decode, frame, day.message, i + 1, false)
+      const [order, check] = decodeOrRefuse(decode, frame, day.message, i + 1, false)
+      if (order.kind === 'order' && isFarFromBook(order, check)) far++
       if (times.length > 0 && i > 0 && tsRecv < times[times.length - 1]) {
         throw unreadable(`${day.message.name} line ${i + 1}: "time" goes back: the columns look shuffled`)
       }
       times.push(tsRecv)
     }
+    if (far > count / 2) {
+      const name = day.message.name
+      throw unreadable(
+        `${name}: "price" is far from the book in ${far} of the first ${count} rows: the columns look shuffled`,
+      )
+    }
     rows += count
   }
   return recordingOf({
     format: 'lobster',
+    bytes,
     title: `LOBSTER, ${days[0].levels} ${days[0].levels === 1 ? 'level' : 'levels'}`,
     timeUnit: 'ns after midnight in New York',
     instruments: [...instruments.values()],
     sample: sampleSpan(rows, samples, times),
     parts: days.flatMap((day) => [day.message, day.orderbook]),
     read: (totals) => readLobster(days, [...instruments.values()], times[0] ?? 0, totals),
+  })
+}
+
+/** Ten times below or above the best price of its side, which stub quotes are and most orders are not. */
+function isFarFromBook({ action, side, price }: OrderEvent, check: MarketEvent | undefined): boolean {
+  const book = check?.kind === 'book-check' ? (side === 'bid' ? check.bids : check.asks) : null
+  if (action === 'halt' || !book || book.length === 0) return false
+  return price < book.prices[0] / 10 || price > book.prices[0] * 10
+}
+
+/** A folder of the program's own segments. Its frames carry their definitions and timers themselves. */
+async function sniffJournal(dir: string): Promise<Recording> {
+  const span = await journalSpan(dir)
+  if (!span) throw unreadable(`${dir} is a folder without a journal in it`)
+  const instruments = new Map<string, Instrument>()
+  let frames = 0
+  for await (const batch of readJournal(dir)) {
+    for (const frame of batch) {
+      if (frame.kind !== 'instruments') continue
+      const defined = JSON.parse(new TextDecoder().decode(frame.body)) as Instrument[]
+      for (const instrument of defined) instruments.set(instrument.id, instrument)
+    }
+    frames += batch.length
+    if (frames >= SAMPLE_LINES) break
+  }
+  const { firstSeq, lastSeq, firstTime, lastTime, bytes } = span
+  const parts = [{ name: basename(dir), fileName: basename(dir), compression: 'none' as const, storedBytes: bytes }]
+  const read = async function* (totals: Totals): AsyncGenerator<readonly NewFrame[]> {
+    for await (const batch of readJournal(dir)) {
+      for (const frame of batch) countFrame(totals, frame)
+      totals.rows = totals.frames
+      const done = (batch[batch.length - 1].seq - firstSeq + 1) / (lastSeq - firstSeq + 1)
+      totals.storedBytesRead = Math.min(bytes, Math.round(bytes * done))
+      yield batch
+    }
+  }
+  return recordingOf({
+    format: 'journal',
+    title: 'journal',
+    timeUnit: 'µs UTC',
+    bytes,
+    instruments: [...instruments.values()],
+    sample: { rows: lastSeq - firstSeq + 1, isWhole: true, firstTs: firstTime, lastTs: lastTime },
+    parts,
+    read,
   })
 }

@@ -1,5 +1,5 @@
-import { type Instrument, instrumentId } from '../../market/instrument.ts'
 import { OperationalError } from '../../market/errors.ts'
+import { type Instrument, instrumentId } from '../../market/instrument.ts'
 
 interface SymbolEntry {
   readonly symbol?: unknown

@@ -13,17 +13,17 @@ const filters = [
 ]
 
 describe('binanceUsdm', () => {
-  it('puts depth and quotes on the public socket and the rest on the market socket', () => {
+  it('puts depth, quotes and single trades on the public socket and the rest on the market socket', () => {
     const venue = binanceUsdm()
     const plans = venue.plan({ instruments: [instrument('BTCUSDT'), instrument('ETHUSDT')], channels: venue.channels })
     expect(plans.map(({ name, url }) => [name, url])).toEqual([
       [
         'public',
-        'wss://fstream.binance.com/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/ethusdt@depth@100ms/ethusdt@bookTicker',
+        'wss://fstream.binance.com/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/btcusdt@trade/ethusdt@depth@100ms/ethusdt@bookTicker/ethusdt@trade',
       ],
       [
         'market',
-        'wss://fstream.binance.com/market/stream?streams=btcusdt@trade/btcusdt@aggTrade/btcusdt@ticker/btcusdt@markPrice@1s/btcusdt@forceOrder/ethusdt@trade/ethusdt@aggTrade/ethusdt@ticker/ethusdt@markPrice@1s/ethusdt@forceOrder',
+        'wss://fstream.binance.com/market/stream?streams=btcusdt@aggTrade/btcusdt@ticker/btcusdt@markPrice@1s/btcusdt@forceOrder/ethusdt@aggTrade/ethusdt@ticker/ethusdt@markPrice@1s/ethusdt@forceOrder',
       ],
     ])
     expect(plans[0]?.snapshots.map(({ topic, url, weight }) => [topic, url, weight])).toEqual([
@@ -34,7 +34,7 @@ describe('binanceUsdm', () => {
   })
 
   it('opens only the sockets that a subscription needs, under the configured bases', () => {
-    const venue = binanceUsdm({ marketStream: 'ws://localhost:1/market/stream' })
+    const venue = binanceUsdm({ marketStream: 'ws://localhost:1/market/stream', tradesOn: 'market' })
     expect(venue.plan({ instruments: [instrument('BTCUSDT')], channels: ['trade'] }).map(({ url }) => url)).toEqual([
       'ws://localhost:1/market/stream?streams=btcusdt@trade',
     ])
@@ -47,8 +47,8 @@ describe('binanceUsdm', () => {
     const plans = venue.plan({ instruments, channels: venue.channels })
     const streams = plans.map(({ url }) => url.split('=')[1]?.split('/') ?? [])
     expect(plans.map(({ name }) => name)).toEqual([
-      ...['public', 'public-2', 'public-3'],
-      ...['market', 'market-2', 'market-3', 'market-4', 'market-5', 'market-6', 'market-7'],
+      ...['public', 'public-2', 'public-3', 'public-4'],
+      ...['market', 'market-2', 'market-3', 'market-4', 'market-5'],
     ])
     for (const list of streams) expect(list.length).toBeLessThanOrEqual(venue.limits.maxStreamsPerConnection)
     expect(new Set(streams.flat()).size).toBe(250 * 7)

@@ -9,6 +9,12 @@ export interface UsdmBases {
   readonly publicStream: string
   /** Combined-stream endpoint of everything else. */
   readonly marketStream: string
+  /**
+   * Which of the two carries single trades. The venue does not document that stream; clients that measured it after the
+   * split receive it on the public one only (BYTEX-TRADE/bytex#7, ccxt/ccxt#28083, binance/binance-public-data#472).
+   * A stream on the wrong endpoint is acknowledged and silent; aggregate trades then still come on the market one.
+   */
+  readonly tradesOn: 'public' | 'market'
 }
 
 export interface SpotBases {
@@ -22,6 +28,7 @@ export const USDM_BASES: UsdmBases = {
   rest: 'https://fapi.binance.com/fapi/v1',
   publicStream: 'wss://fstream.binance.com/public/stream',
   marketStream: 'wss://fstream.binance.com/market/stream',
+  tradesOn: 'public',
 }
 
 export const SPOT_BASES: SpotBases = {
@@ -51,7 +58,8 @@ interface Venue {
 
 /** Limits: 2,400 weight a minute; `depth?limit=1000` costs 20. */
 export function binanceUsdm(bases: Partial<UsdmBases> = {}): LiveVenue {
-  const { rest, publicStream, marketStream } = { ...USDM_BASES, ...bases }
+  const { rest, publicStream, marketStream, tradesOn } = { ...USDM_BASES, ...bases }
+  const trades: Group['streams'] = [['trade', 'trade']]
   return liveVenue({
     venue: 'binance-usdm',
     restBase: rest,
@@ -60,17 +68,14 @@ export function binanceUsdm(bases: Partial<UsdmBases> = {}): LiveVenue {
       {
         name: 'public',
         url: publicStream,
-        streams: [
-          ['depth', 'depth@100ms'],
-          ['quote', 'bookTicker'],
-        ],
+        streams: [['depth', 'depth@100ms'], ['quote', 'bookTicker'], ...(tradesOn === 'public' ? trades : [])],
         silentAfterMs: 30_000,
       },
       {
         name: 'market',
         url: marketStream,
         streams: [
-          ['trade', 'trade'],
+          ...(tradesOn === 'market' ? trades : []),
           ['aggTrade', 'aggTrade'],
           ['ticker', 'ticker'],
           ['mark', 'markPrice@1s'],

@@ -530,7 +530,9 @@ export class Scanner {
         }
         sizes[count] = (whole * sizeScale + fraction) / sizeScale
       } else {
-        quote = this.decimal(at, sizes, count)
+        quote = sizeDecimals === 0 ? this.integer(at) : OTHER
+        if (quote !== OTHER && bytes[quote] === QUOTE) sizes[count] = this.value[0]!
+        else quote = this.decimal(at, sizes, count)
         if (quote === OTHER) return OTHER
         dot = this.dot(at, quote)
         const decimals = quote - dot - 1

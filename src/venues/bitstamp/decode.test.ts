@@ -5,7 +5,14 @@ const instrument = { id: 'BTC-USD.bitstamp', venue: 'bitstamp', symbol: 'BTCUSD'
 
 function decode(row: string) {
   const body = new TextEncoder().encode(row)
-  return bitstamp.decoder([instrument])({ seq: 1, tsRecv: 5, kind: 'message', venue: 'bitstamp', topic: 'BTCUSD', body })
+  return bitstamp.decoder([instrument])({
+    seq: 1,
+    tsRecv: 5,
+    kind: 'message',
+    venue: 'bitstamp',
+    topic: 'BTCUSD',
+    body,
+  })
 }
 
 describe('bitstamp', () => {
@@ -30,9 +37,14 @@ describe('bitstamp', () => {
 
   it.each([
     ['1,1430438404518,1430438404000,236.47,200000000,created', 'the row has 6 columns, where 7 belong'],
-    ['1,1430438404518,1430438404000,236.47,200000000,moved,bid', '"action" is none of created, changed, deleted: "moved"'],
+    [
+      '1,1430438404518,1430438404000,236.47,200000000,moved,bid',
+      '"action" is none of created, changed, deleted: "moved"',
+    ],
     ['1,1430438404518,1430438404000,236.47,200000000,created,buy', '"direction" is neither bid nor ask: "buy"'],
     ['1,1430438404518,1430438404000,-1,200000000,created,bid', '"price" -1 is not a price above 0'],
+    ['1,1430438404518,1430438404000,200000000,236.47,created,bid', '"volume" 236.47 is not a whole number of 1e-8'],
+    ['1.5,1430438404518,1430438404000,236.47,1,created,bid', '"id" 1.5 is not a whole number'],
     ['1,143043840,1430438404000,236.47,1,created,bid', 'lies in 1970'],
   ])('refuses %s', (row, message) => expect(() => decode(row)).toThrow(message))
 })

@@ -16,8 +16,8 @@ export const BITSTAMP_COLUMNS: readonly string[] = [
   'direction',
 ]
 
-/** Volumes are whole numbers of this. */
-export const BITSTAMP_VOLUME_UNIT = 1e-8
+/** Volumes are whole numbers of 1 / this. */
+const UNITS_PER_COIN = 1e8
 
 const ACTIONS: ReadonlyMap<string, OrderEvent['action']> = new Map([
   ['created', 'add'],
@@ -45,15 +45,19 @@ export const bitstamp: VenueDecoder = {
       const orderId = row.number(0, 'id')
       row.time(1, 'timestamp')
       const tsEvent = row.time(2, 'exchange.timestamp')
+      if (!Number.isInteger(orderId)) throw new BadFrame(`"id" ${orderId} is not a whole number`)
       const price = row.price(3, 'price')
       const units = row.size(4, 'volume')
+      if (!Number.isInteger(units)) throw new BadFrame(`"volume" ${units} is not a whole number of 1e-8`)
       const action = ACTIONS.get(row.text(5))
       if (!action) throw new BadFrame(`"action" is none of created, changed, deleted: "${row.text(5)}"`)
       const direction = row.text(6)
       if (direction !== 'bid' && direction !== 'ask') {
         throw new BadFrame(`"direction" is neither bid nor ask: "${direction}"`)
       }
-      return [{ kind: 'order', instrument, tsEvent, action, orderId, side: direction, price, size: units / 1e8 }]
+      return [
+        { kind: 'order', instrument, tsEvent, action, orderId, side: direction, price, size: units / UNITS_PER_COIN },
+      ]
     }
   },
 }

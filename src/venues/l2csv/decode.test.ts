@@ -4,7 +4,13 @@ import type { Frame } from '../../market/frame.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import { l2csv } from './decode.ts'
 
-const instrument: Instrument = { id: 'BTC-USDT.l2csv', venue: 'l2csv', symbol: 'BTCUSDT', tickSize: 0.1, lotSize: 0.001 }
+const instrument: Instrument = {
+  id: 'BTC-USDT.l2csv',
+  venue: 'l2csv',
+  symbol: 'BTCUSDT',
+  tickSize: 0.1,
+  lotSize: 0.001,
+}
 
 function frame(row: string, topic = 'BTCUSDT'): Frame {
   return { seq: 1, tsRecv: 5, kind: 'message', venue: 'l2csv', topic, body: new TextEncoder().encode(row) }

@@ -6,7 +6,14 @@ const BOOK = '5802300,100,5794000,496,9999999999,0,-9999999999,0'
 
 function decode(message: string, book = BOOK, topic = 'GOOG') {
   const body = new TextEncoder().encode(`${message}\n${book}`)
-  return lobster.decoder([instrument])({ seq: 1, tsRecv: 1340285400015105, kind: 'message', venue: 'lobster', topic, body })
+  return lobster.decoder([instrument])({
+    seq: 1,
+    tsRecv: 1340285400015105,
+    kind: 'message',
+    venue: 'lobster',
+    topic,
+    body,
+  })
 }
 
 describe('lobster', () => {
@@ -61,6 +68,10 @@ describe('lobster', () => {
     ['99999,1,1,4,5794000,1', BOOK, '"time" 99999 is not within a day'],
     ['34200,1,1,4,5794000,1', '', 'the order book row is missing'],
     ['34200,1,1,4,5794000,1', '5802300,100,5794000', 'the order book row has 3 columns'],
-    ['34200,1,1,4,5794000,1', '5802300,100,5794000,1,5802200,100,5793000,1', '"ask price 2" 580.22 is not a price above'],
+    [
+      '34200,1,1,4,5794000,1',
+      '5802300,100,5794000,1,5802200,100,5793000,1',
+      '"ask price 2" 580.22 is not a price above',
+    ],
   ])('refuses %s with book %s', (message, book, reason) => expect(() => decode(message, book)).toThrow(reason))
 })

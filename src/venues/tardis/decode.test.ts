@@ -52,7 +52,13 @@ describe('tardis', () => {
   it('reads the rows of one message of the incremental book together', () => {
     const rows = Array.from({ length: 200 }, (_, i) => `${START},true,${i % 2 ? 'bid' : 'ask'},${1000 + i},${i}`)
     const [event] = decode('incremental_book_L2', rows.join('\n'))
-    expect(event).toMatchObject({ kind: 'depth', isSnapshot: true, chain: 'none', bids: { length: 100 }, asks: { length: 100 } })
+    expect(event).toMatchObject({
+      kind: 'depth',
+      isSnapshot: true,
+      chain: 'none',
+      bids: { length: 100 },
+      asks: { length: 100 },
+    })
     expect(decode('incremental_book_L2', `${START},false,bid,1000,0`)[0]).toMatchObject({ isSnapshot: false })
   })
 
@@ -63,7 +69,11 @@ describe('tardis', () => {
     ['trades', 'b,ETHUSDT,1598918403696000,1598918403810979,1,buy,1,1', 'no instrument is defined for ETHUSDT'],
     ['incremental_book_L2', `${START},maybe,bid,1000,0`, '"is_snapshot" is neither true nor false: "maybe"'],
     ['incremental_book_L2', `${START},true,bid,1000,0\n${START},false,bid,1,0`, 'rows of a snapshot and of an update'],
-    ['book_snapshot_5', `${START},${'101,1,100,1,'.repeat(5).slice(0, -1)}`, '"asks[1].price" 101 is not a price above'],
+    [
+      'book_snapshot_5',
+      `${START},${'101,1,100,1,'.repeat(5).slice(0, -1)}`,
+      '"asks[1].price" 101 is not a price above',
+    ],
   ])('refuses %s %s', (topic, rows, message) => expect(() => decode(topic, rows)).toThrow(message))
 
   it('knows the columns that Tardis documents', () => {

@@ -28,7 +28,7 @@ export function Panel({ name, title, label, verdict, store, tools, foot, action,
     write()
     const timer = setInterval(write, 1000)
     return () => clearInterval(timer)
-  }, [store])
+  }, [store, verdict.state])
   return (
     <section
       ref={section}

@@ -120,7 +120,7 @@ export class Heatmap {
 
   /** Factor on the range of prices; null goes back to the automatic range. */
   zoomPrice(factor: number | null): void {
-    this.#zoom = factor === null ? 1 : Math.max(0.2, Math.min(6, this.#zoom * factor))
+    this.#zoom = factor === null ? 1 : Math.max(0.04, Math.min(6, this.#zoom * factor))
     this.#window = null
     this.#stale = true
   }
@@ -143,7 +143,7 @@ export class Heatmap {
     const y = cssY - plot.top
     if (!this.#window || x < 0 || x > 1 || y < 0 || y > plot.height) return null
     return {
-      ts: timeLeft + x * (timeRight - timeLeft),
+      ts: this.#endOfColumn(timeLeft + x * (timeRight - timeLeft)),
       tick: Math.round(tickOfY(this.#window, y * this.#ratio)),
     }
   }
@@ -157,17 +157,21 @@ export class Heatmap {
     if (!this.cursor) {
       const tick = history.bestBidTick(newest) ?? history.bestAskTick(newest)
       if (tick === null) return
-      this.cursor = { ts: this.facts.timeRight - this.#texture.columnMs / 2, tick }
+      this.cursor = { ts: this.#endOfColumn(this.facts.timeRight - 1), tick }
       return
     }
-    const half = this.#texture.columnMs / 2
+    const { timeLeft, timeRight } = this.facts
+    const ts = this.cursor.ts + columns * this.#texture.columnMs
     this.cursor = {
-      ts: Math.max(
-        this.facts.timeLeft + half,
-        Math.min(this.facts.timeRight - half, this.cursor.ts + columns * this.#texture.columnMs),
-      ),
+      ts: this.#endOfColumn(Math.max(timeLeft, Math.min(timeRight - 1, ts))),
       tick: this.cursor.tick + rows * window.bucket,
     }
+  }
+
+  /** A column is one pixel wide: pointing at it means the book with which it ended. */
+  #endOfColumn(ts: number): number {
+    const { columnMs } = this.#texture
+    return (Math.floor(ts / columnMs) + 1) * columnMs - 0.5
   }
 
   /** The cell under the cursor in words. */
@@ -312,12 +316,14 @@ export class Heatmap {
     const { history } = this.#store
     let lowBid = Number.POSITIVE_INFINITY
     let highAsk = Number.NEGATIVE_INFINITY
+    let newestMid: number | null = null
     const reaches: number[] = []
     for (let i = Math.max(0, history.countUpTo(from) - 1); i < history.length; i++) {
       const slot = history.slot(i)
       const bid = history.bestBidTick(slot)
       const ask = history.bestAskTick(slot)
       if (bid === null || ask === null) continue
+      newestMid = (bid + ask) / 2
       if (bid < lowBid) lowBid = bid
       if (ask > highAsk) highAsk = ask
       if (i % 8 === 0 || i === history.length - 1) {
@@ -328,20 +334,32 @@ export class Heatmap {
     }
     if (reaches.length === 0) return
     reaches.sort((a, b) => a - b)
-    const reach = Math.max(6, reaches[reaches.length >> 1]!) * this.#zoom
-    const low = lowBid - reach
-    const high = highAsk + reach
+    const reach = Math.max(6, reaches[reaches.length >> 1]!)
+    const full = highAsk - lowBid + 2 * reach
     const now = this.#window
-    if (now) {
-      const shownLow = tickOfY(now, height)
-      const shownHigh = tickOfY(now, 0)
-      const inside = lowBid - reach * 0.5 >= shownLow && highAsk + reach * 0.5 <= shownHigh
-      if (inside && high - low > 0.45 * (shownHigh - shownLow)) return
+    let low = lowBid - reach - full * 0.08
+    let high = highAsk + reach + full * 0.08
+    if (this.#zoom === 1) {
+      if (now) {
+        const shownLow = tickOfY(now, height)
+        const shownHigh = tickOfY(now, 0)
+        const inside = lowBid - reach * 0.5 >= shownLow && highAsk + reach * 0.5 <= shownHigh
+        if (inside && full > 0.45 * (shownHigh - shownLow)) return
+      }
+    } else {
+      // A range chosen by hand keeps its width and follows the market when it comes near an edge.
+      const span = (high - low) * this.#zoom
+      const middle = this.#zoom < 1 && newestMid !== null ? newestMid : (low + high) / 2
+      if (now && newestMid !== null) {
+        const place = (newestMid - tickOfY(now, height)) / (tickOfY(now, 0) - tickOfY(now, height))
+        if (place > 0.1 && place < 0.9) return
+      }
+      low = middle - span / 2
+      high = middle + span / 2
     }
-    const spare = (high - low) * 0.08
     this.#window = fitPriceWindow(
-      low - spare,
-      high + spare,
+      low,
+      high,
       height,
       Math.round(MIN_ROW_PX * this.#ratio),
       Math.round(MAX_ROW_PX * this.#ratio),
