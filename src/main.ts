@@ -94,6 +94,8 @@ program
     const bar = progress('frames')
     const inspection = await inspect(files, (frames) => bar.update(frames)).finally(() => bar.stop())
     process.stdout.write(options.json ? `${JSON.stringify(inspection)}\n` : formatInspection(inspection))
+    // What lies before the cut is worth saying; that there is one must not be missed.
+    if (inspection.error !== null) throw new OperationalError('UNREADABLE_FILE', inspection.error)
   })
 
 program

@@ -91,6 +91,8 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
       }),
     )
 
+  const tradesOn = get('BINANCE_USDM_TRADES_ON') ?? 'market'
+  if (tradesOn !== 'public' && tradesOn !== 'market') wrong('BINANCE_USDM_TRADES_ON', tradesOn, 'public or market')
   const mode = get('MODE')
   if (mode !== undefined && !(mode in MODES)) wrong('MODE', mode, `one of ${Object.keys(MODES).join(', ')}`)
   const source = flags.source ?? get('TAPEWATCH_SOURCE') ?? (mode ? MODES[mode] : 'auto')
@@ -128,7 +130,10 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
     groupCommitMs: integer('TAPEWATCH_GROUP_COMMIT_MS', 10, 1, 20),
     staleAfterMs: integer('TAPEWATCH_STALE_AFTER_MS', 10_000, 500, 600_000),
     checkSnapshotsEveryMs: integer('TAPEWATCH_CHECK_EVERY_MS', 300_000, 1_000, 86_400_000),
-    usdm: bases({ rest: 'BINANCE_USDM_REST', publicStream: 'BINANCE_USDM_PUBLIC_WS', marketStream: 'BINANCE_USDM_MARKET_WS' }),
+    usdm: {
+      ...bases({ rest: 'BINANCE_USDM_REST', publicStream: 'BINANCE_USDM_PUBLIC_WS', marketStream: 'BINANCE_USDM_MARKET_WS' }),
+      ...(tradesOn === 'public' && { tradesOn }),
+    },
     spot: bases({ rest: 'BINANCE_SPOT_REST', stream: 'BINANCE_SPOT_WS' }),
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, OperationalError } from '../../market/errors.ts'
 import type { Problem } from './schema.ts'
 
-export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 
 /** What a caller did wrong, or what stands in the way. Becomes an RFC 9457 answer. */
 export class ApiError extends Error {
@@ -67,7 +67,7 @@ const TITLES: Record<number, string> = {
   503: 'Not available',
 }
 
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
   const body: Problem = {
     type: `/problems/${error.code}`,
     title: error.title,

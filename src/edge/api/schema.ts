@@ -25,10 +25,10 @@ const SymbolText = Type.String({
 const SymbolList = Type.Array(SymbolText, { minItems: 1, maxItems: 1000 })
 const TimeQuery = Type.String({ maxLength: 40, description: 'RFC 3339, or milliseconds since 1970' })
 
-export const BOOK_STATES = ['syncing', 'verified', 'stale', 'crossed', 'gapped'] as const
-export const SOURCES = ['sim', 'binance-usdm', 'binance-spot', 'file'] as const
-export const MODES = ['SIMULATION', 'LIVE', 'CSV_REPLAY'] as const
-export const CLOCKS = ['live', 'paused', 'replay'] as const
+const BOOK_STATES = ['syncing', 'verified', 'stale', 'crossed', 'gapped'] as const
+const SOURCES = ['sim', 'binance-usdm', 'binance-spot', 'file'] as const
+const MODES = ['SIMULATION', 'LIVE', 'CSV_REPLAY'] as const
+const CLOCKS = ['live', 'paused', 'replay'] as const
 export const CHANNELS = ['snapshot', 'trade', 'ticker', 'bar', 'gap'] as const
 export type ChannelName = (typeof CHANNELS)[number]
 
@@ -65,7 +65,7 @@ export type Problem = Static<typeof ProblemSchema>
 
 // Shared parts
 
-export const ConnectionSchema = Answer({
+const ConnectionSchema = Answer({
   name: Type.String(),
   connected: Type.Boolean(),
   reason: Nullable(Type.String()),
@@ -75,7 +75,7 @@ export const ConnectionSchema = Answer({
 })
 export type Connection = Static<typeof ConnectionSchema>
 
-export const BookStatusSchema = Answer({
+const BookStatusSchema = Answer({
   state: BookStateSchema,
   reason: Nullable(
     Type.String({ description: 'Why the book is in that state; null when verified and nothing is to be said' }),
@@ -84,7 +84,7 @@ export const BookStatusSchema = Answer({
 })
 export type BookStatus = Static<typeof BookStatusSchema>
 
-export const BufferStatsSchema = Answer({
+const BufferStatsSchema = Answer({
   symbols: Type.Array(Type.String(), { description: 'Symbols with trades in memory' }),
   total_ticks: Type.Integer(),
   active_symbols: Type.Array(Type.String()),
@@ -176,15 +176,15 @@ export type Health = Static<typeof HealthSchema>
 export const LiveSchema = Answer({ status: Type.Literal('ok') })
 export const ReadySchema = Answer({ ready: Type.Boolean(), reasons: Type.Array(Type.String()) })
 
-export const SymbolDetailSchema = Answer({
+const SymbolDetailSchema = Answer({
   symbol: Type.String(),
   instrument: Type.String({ examples: ['BTC-USDT.binance-usdm'] }),
   tick_size: Type.Number(),
   lot_size: Type.Number(),
   active: Type.Boolean(),
 })
-export const SymbolsSchema = Type.Union([Type.Array(Type.String()), Type.Array(SymbolDetailSchema)])
 export type SymbolDetail = Static<typeof SymbolDetailSchema>
+export const SymbolsSchema = Type.Union([Type.Array(Type.String()), Type.Array(SymbolDetailSchema)])
 
 export const StartedSchema = Answer({
   status: Type.Literal('ok'),
@@ -218,7 +218,7 @@ export const StatsSchema = Type.Union([
   Answer({ ...BufferStatsSchema.properties, buffer_size: Type.Integer() }),
 ])
 
-export const TickSchema = Answer({
+const TickSchema = Answer({
   symbol: Type.String(),
   price: Type.Number(),
   qty: Type.Number(),
@@ -292,7 +292,7 @@ export type ClientMessage =
 
 // WebSocket, server to client
 
-export const StatusMessageSchema = Answer({
+const StatusMessageSchema = Answer({
   type: Type.Literal('status'),
   ...SourceFields,
   source_label: Type.String(),
@@ -306,7 +306,7 @@ export const StatusMessageSchema = Answer({
 export type StatusMessage = Static<typeof StatusMessageSchema>
 
 const Measure = Nullable(Type.Number())
-export const SnapshotMessageSchema = Answer({
+const SnapshotMessageSchema = Answer({
   type: Type.Literal('snapshot'),
   symbol: Type.String(),
   seq: Type.Integer({ description: 'The last frame folded' }),
@@ -338,14 +338,14 @@ export const SnapshotMessageSchema = Answer({
 })
 export type SnapshotMessage = Static<typeof SnapshotMessageSchema>
 
-export const TradeMessageSchema = Answer({
+const TradeMessageSchema = Answer({
   type: Type.Literal('trade'),
   seq: Type.Integer(),
   ...TickSchema.properties,
 })
 export type TradeMessage = Static<typeof TradeMessageSchema>
 
-export const TickerMessageSchema = Answer({
+const TickerMessageSchema = Answer({
   type: Type.Literal('ticker'),
   symbol: Type.String(),
   priceChange: Type.Number(),
@@ -360,7 +360,7 @@ export const TickerMessageSchema = Answer({
 })
 export type TickerMessage = Static<typeof TickerMessageSchema>
 
-export const BarMessageSchema = Answer({
+const BarMessageSchema = Answer({
   type: Type.Literal('bar'),
   symbol: Type.String(),
   tf: Type.String({ examples: ['1s', '1m'] }),
@@ -375,7 +375,7 @@ export const BarMessageSchema = Answer({
 })
 export type BarMessage = Static<typeof BarMessageSchema>
 
-export const GapMessageSchema = Answer({
+const GapMessageSchema = Answer({
   type: Type.Literal('gap'),
   symbol: Type.String(),
   seq: Type.Integer(),
@@ -385,7 +385,7 @@ export const GapMessageSchema = Answer({
 })
 export type GapMessage = Static<typeof GapMessageSchema>
 
-export const LabelMessageSchema = Answer({
+const LabelMessageSchema = Answer({
   type: Type.Literal('label'),
   symbol: Type.String(),
   kind: Type.String(),
@@ -397,7 +397,7 @@ export const LabelMessageSchema = Answer({
 })
 export type LabelMessage = Static<typeof LabelMessageSchema>
 
-export const HeartbeatMessageSchema = Answer({
+const HeartbeatMessageSchema = Answer({
   type: Type.Literal('heartbeat'),
   n: Type.Integer(),
   ts: Type.String({ description: "The server's wall clock, RFC 3339 in UTC" }),
@@ -412,18 +412,18 @@ export const HeartbeatMessageSchema = Answer({
 })
 export type HeartbeatMessage = Static<typeof HeartbeatMessageSchema>
 
-export const SubscriptionMessageSchema = Answer({
+const SubscriptionMessageSchema = Answer({
   type: Type.Literal('subscription'),
   status: Literals(['subscribed', 'unsubscribed']),
   symbols: Type.Array(Type.String()),
   channels: Type.Array(Literals(CHANNELS)),
 })
-export type SubscriptionMessage = Static<typeof SubscriptionMessageSchema>
+type SubscriptionMessage = Static<typeof SubscriptionMessageSchema>
 
-export const PongMessageSchema = Answer({ type: Type.Literal('pong') })
-export type PongMessage = Static<typeof PongMessageSchema>
+const PongMessageSchema = Answer({ type: Type.Literal('pong') })
+type PongMessage = Static<typeof PongMessageSchema>
 
-export const ErrorMessageSchema = Answer({
+const ErrorMessageSchema = Answer({
   type: Type.Literal('error'),
   error: Literals(['invalid-json', 'invalid-message', 'unknown-symbol', 'too-many-messages']),
   detail: Type.String(),

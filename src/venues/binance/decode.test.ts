@@ -383,7 +383,12 @@ describe('scanner and JSON', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(price, price), { minLength: 1 }), fc.nat({ max: 8 }), (numbers, digits) => {
         const side = numbers.map(([high, low]) => {
-          const fraction = digits === 0 ? '' : `.${String(low).padStart(8, '0').slice(8 - digits)}`
+          const fraction =
+            digits === 0
+              ? ''
+              : `.${String(low)
+                  .padStart(8, '0')
+                  .slice(8 - digits)}`
           return [`${high >> 4}${fraction}`, `${high % 1000}${fraction}`]
         })
         const body = JSON.stringify({ e: 'depthUpdate', E: 1, s: 'ABCD', U: 1, u: 2, b: side, a: [] })

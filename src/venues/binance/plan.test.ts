@@ -13,17 +13,17 @@ const filters = [
 ]
 
 describe('binanceUsdm', () => {
-  it('puts depth, quotes and single trades on the public socket and the rest on the market socket', () => {
+  it('puts depth and quotes on the public socket and the rest on the market socket', () => {
     const venue = binanceUsdm()
     const plans = venue.plan({ instruments: [instrument('BTCUSDT'), instrument('ETHUSDT')], channels: venue.channels })
     expect(plans.map(({ name, url }) => [name, url])).toEqual([
       [
         'public',
-        'wss://fstream.binance.com/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/btcusdt@trade/ethusdt@depth@100ms/ethusdt@bookTicker/ethusdt@trade',
+        'wss://fstream.binance.com/public/stream?streams=btcusdt@depth@100ms/btcusdt@bookTicker/ethusdt@depth@100ms/ethusdt@bookTicker',
       ],
       [
         'market',
-        'wss://fstream.binance.com/market/stream?streams=btcusdt@aggTrade/btcusdt@ticker/btcusdt@markPrice@1s/btcusdt@forceOrder/ethusdt@aggTrade/ethusdt@ticker/ethusdt@markPrice@1s/ethusdt@forceOrder',
+        'wss://fstream.binance.com/market/stream?streams=btcusdt@trade/btcusdt@aggTrade/btcusdt@ticker/btcusdt@markPrice@1s/btcusdt@forceOrder/ethusdt@trade/ethusdt@aggTrade/ethusdt@ticker/ethusdt@markPrice@1s/ethusdt@forceOrder',
       ],
     ])
     expect(plans[0]?.snapshots.map(({ topic, url, weight }) => [topic, url, weight])).toEqual([
@@ -34,11 +34,18 @@ describe('binanceUsdm', () => {
   })
 
   it('opens only the sockets that a subscription needs, under the configured bases', () => {
-    const venue = binanceUsdm({ marketStream: 'ws://localhost:1/market/stream', tradesOn: 'market' })
+    const venue = binanceUsdm({ marketStream: 'ws://localhost:1/market/stream' })
     expect(venue.plan({ instruments: [instrument('BTCUSDT')], channels: ['trade'] }).map(({ url }) => url)).toEqual([
       'ws://localhost:1/market/stream?streams=btcusdt@trade',
     ])
     expect(venue.plan({ instruments: [], channels: venue.channels })).toEqual([])
+  })
+
+  it('moves single trades to the public socket when told that they are there', () => {
+    const venue = binanceUsdm({ tradesOn: 'public' })
+    expect(venue.plan({ instruments: [instrument('BTCUSDT')], channels: ['trade'] }).map(({ url }) => url)).toEqual([
+      'wss://fstream.binance.com/public/stream?streams=btcusdt@trade',
+    ])
   })
 
   it('splits many streams over sockets, each instrument whole on one of its kind', () => {

@@ -10,9 +10,8 @@ export interface UsdmBases {
   /** Combined-stream endpoint of everything else. */
   readonly marketStream: string
   /**
-   * Which of the two carries single trades. The venue does not document that stream; clients that measured it after the
-   * split receive it on the public one only (BYTEX-TRADE/bytex#7, ccxt/ccxt#28083, binance/binance-public-data#472).
-   * A stream on the wrong endpoint is acknowledged and silent; aggregate trades then still come on the market one.
+   * Which of the two carries single trades. The venue does not document that stream, and clients disagree about it
+   * (docs/decisions/0003-single-trades.md). A stream on the wrong endpoint is acknowledged and silent.
    */
   readonly tradesOn: 'public' | 'market'
 }
@@ -28,7 +27,7 @@ export const USDM_BASES: UsdmBases = {
   rest: 'https://fapi.binance.com/fapi/v1',
   publicStream: 'wss://fstream.binance.com/public/stream',
   marketStream: 'wss://fstream.binance.com/market/stream',
-  tradesOn: 'public',
+  tradesOn: 'market',
 }
 
 export const SPOT_BASES: SpotBases = {

@@ -531,15 +531,17 @@ export class Scanner {
         sizes[count] = (whole * sizeScale + fraction) / sizeScale
       } else {
         quote = sizeDecimals === 0 ? this.integer(at) : OTHER
-        if (quote !== OTHER && bytes[quote] === QUOTE) sizes[count] = this.value[0]!
-        else quote = this.decimal(at, sizes, count)
-        if (quote === OTHER) return OTHER
-        dot = this.dot(at, quote)
-        const decimals = quote - dot - 1
-        sizeDecimals = decimals > 0 && decimals <= 8 ? decimals : 0
-        sizeScale = POWERS[sizeDecimals]!
-        sizeMask = lastBytes(sizeDecimals)
-        sizeHighMask = lastBytes(sizeDecimals - 4)
+        if (quote !== OTHER && bytes[quote] === QUOTE) {
+          sizes[count] = this.value[0]!
+        } else {
+          quote = this.decimal(at, sizes, count)
+          if (quote === OTHER) return OTHER
+          const decimals = quote - this.dot(at, quote) - 1
+          sizeDecimals = decimals > 0 && decimals <= 8 ? decimals : 0
+          sizeScale = POWERS[sizeDecimals]!
+          sizeMask = lastBytes(sizeDecimals)
+          sizeHighMask = lastBytes(sizeDecimals - 4)
+        }
       }
       if ((bad & 0xf0f0f0f0) !== 0) return OTHER
       count++
@@ -756,7 +758,8 @@ class SymbolTable {
   constructor(instruments: readonly Instrument[]) {
     const encoder = new TextEncoder()
     const latest = [...new Map(instruments.map((instrument) => [instrument.symbol, instrument])).values()]
-    this.instruments = latest.filter(({ symbol }) => /^[^"\\\u0000-\u001f\ud800-\udfff]+$/.test(symbol))
+    // A name that JSON would escape is left to the JSON decoder.
+    this.instruments = latest.filter(({ symbol }) => symbol !== '' && !/["\\\p{Cc}\p{Cs}]/u.test(symbol))
     this.found = this.instruments[0]!
     const names = this.instruments.map(({ symbol }) => encoder.encode(`${symbol}"`))
     this.places = new Int32Array(2 ** Math.ceil(Math.log2(4 * names.length + 4))).fill(-1)

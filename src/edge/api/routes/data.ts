@@ -102,7 +102,7 @@ function select(trades: Ring<TradeOutput>, from: Micros | null, to: Micros | nul
 const RFC3339 = /^(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/
 
 /** RFC 3339 (to the microsecond) or milliseconds since 1970. @throws ApiError 400 naming the parameter */
-export function parseTime(name: string, text: string | undefined): Micros | null {
+function parseTime(name: string, text: string | undefined): Micros | null {
   if (text === undefined) return null
   if (/^\d{1,15}$/.test(text)) return Number(text) * 1000
   const [, seconds, fraction = '', zone] = RFC3339.exec(text) ?? []

@@ -87,7 +87,7 @@ function isCutOff({ mode, connections: all }: SystemStatus): boolean {
 }
 
 /** Unhealthy: nothing arrives. Degraded: something is not as it should be. Each issue is a sentence. */
-export function judge(
+function judge(
   status: SystemStatus,
   books: Record<string, BookStatus>,
   nowMs: number,
