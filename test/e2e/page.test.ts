@@ -39,8 +39,11 @@ describe.skipIf(!found || !hasPage)('the page', () => {
   let outside: string[]
   let complaints: string[]
 
-  const start = (port: string): Promise<RunningProgram> =>
-    startProgram(['--source', 'sim', '--seed', '7', '--port', port, '--data-dir', dataDir])
+  const start = async (port: string): Promise<RunningProgram> => {
+    const started = await startProgram(['--source', 'sim', '--seed', '7', '--port', port, '--data-dir', dataDir])
+    await until('the simulated past', async () => started.output().includes('Press Ctrl+C'), 60_000)
+    return started
+  }
   const element = (name: string) => page.getByTestId(name)
   const text = async (name: string): Promise<string> => plain((await element(name).textContent()) ?? '')
   const panelState = (state: string): Promise<unknown> =>
@@ -133,6 +136,8 @@ describe.skipIf(!found || !hasPage)('the page', () => {
   })
 
   it('shows the book that the API has, in the ladder and in the picture', async () => {
+    // Columns of less than 50 ms: none of them holds two books.
+    await element('window').selectOption('30000')
     await pause()
     try {
       const book = await until('the same ladder', async () => {
@@ -158,13 +163,15 @@ describe.skipIf(!found || !hasPage)('the page', () => {
       const yOf = (price: number): number => plot.top + ((priceTop - price) / (priceTop - priceBottom)) * plot.height
       const x = plot.left + plot.width - 1
       let seen = 0
+      let coloured = 0
       for (const [side, levels] of [['bid', book.bids], ['ask', book.asks]] as const) {
         for (const [price, size] of levels ?? []) {
           const y = yOf(Number(price))
           if (y < plot.top + 4 || y > plot.top + plot.height - 4) continue
           seen++
-          // Past the lines of best bid and ask the colour is that of the side.
-          if (price !== book.bids?.[0]?.[0] && price !== book.asks?.[0]?.[0]) {
+          // Away from the lines of best bid and ask and from the marks of trades the colour is that of the side.
+          if ([book.bids, book.asks].every((best) => Math.abs(yOf(Number(best?.[0]?.[0])) - y) > 16)) {
+            coloured++
             const [red, , blue] = await pixel('heatmap-canvas', x, y)
             if (side === 'bid') expect(blue, `pixel of bid ${price}`).toBeGreaterThan(red)
             else expect(red, `pixel of ask ${price}`).toBeGreaterThan(blue)
@@ -178,6 +185,7 @@ describe.skipIf(!found || !hasPage)('the page', () => {
         }
       }
       expect(seen).toBeGreaterThan(10)
+      expect(coloured).toBeGreaterThan(5)
     } finally {
       await resume()
     }
@@ -265,7 +273,7 @@ describe.skipIf(!found || !hasPage)('the page', () => {
     await until('a count of tries', async () => /try [2-9]/.test(await text('link-state')))
     expect(await text('clock-chip')).toContain('offline')
     program = await start(port)
-    await until('a connection', async () => (await element('link-state').getAttribute('data-phase')) === 'open', 40_000)
+    await until('an open connection', async () => (await element('link-state').getAttribute('data-phase')) === 'open', 40_000)
     await panelState('ok')
   }, 90_000)
 

@@ -54,8 +54,8 @@ describe('binanceUsdm', () => {
     const plans = venue.plan({ instruments, channels: venue.channels })
     const streams = plans.map(({ url }) => url.split('=')[1]?.split('/') ?? [])
     expect(plans.map(({ name }) => name)).toEqual([
-      ...['public', 'public-2', 'public-3', 'public-4'],
-      ...['market', 'market-2', 'market-3', 'market-4', 'market-5'],
+      ...['public', 'public-2', 'public-3'],
+      ...['market', 'market-2', 'market-3', 'market-4', 'market-5', 'market-6', 'market-7'],
     ])
     for (const list of streams) expect(list.length).toBeLessThanOrEqual(venue.limits.maxStreamsPerConnection)
     expect(new Set(streams.flat()).size).toBe(250 * 7)

@@ -10,6 +10,7 @@ const good: Circumstances = {
   active: true,
   book: { state: 'verified', reason: null },
   ageMs: 80,
+  catchingUpAt: null,
 }
 
 describe('judge', () => {
@@ -23,6 +24,11 @@ describe('judge', () => {
     expect(judge({ ...good, book: { state: 'gapped', reason: 'pu 5 after u 3' } }).state).toBe('gap')
     expect(judge({ ...good, book: { state: 'syncing', reason: null } }).state).toBe('warming')
     expect(judge({ ...good, book: { state: 'stale', reason: 'silent' }, ageMs: 12_400 }).reason).toContain('12 s ago')
+  })
+  it('is not ok while the server works through a past', () => {
+    const verdict = judge({ ...good, catchingUpAt: Date.UTC(2026, 0, 1, 10, 23, 37) })
+    expect(verdict.state).toBe('warming')
+    expect(verdict.reason).toContain('10:23:37')
   })
   it('is never ok without a connection', () => {
     const lost = judge({ ...good, link: { phase: 'waiting', attempt: 2, nextTryAt: 13_500, reason: 'closed (1006)' } })

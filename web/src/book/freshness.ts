@@ -1,6 +1,6 @@
 import type { Link } from '../data/socket.ts'
 import type { BookState, ClockState } from '../data/protocol.ts'
-import { duration } from '../format.ts'
+import { clockTime, duration } from '../format.ts'
 
 export type PanelState = 'loading' | 'warming' | 'empty' | 'ok' | 'stale' | 'gap' | 'error'
 export type Freshness = 'fresh' | 'delayed' | 'stale' | 'unknown'
@@ -20,6 +20,8 @@ export interface Circumstances {
   readonly book: { readonly state: BookState; readonly reason: string | null } | null
   /** Age of the newest book, null before the first. */
   readonly ageMs: number | null
+  /** Data's time in epoch ms while the server works through a past faster than it can show, else null. */
+  readonly catchingUpAt: number | null
 }
 
 export interface Verdict {
@@ -89,6 +91,10 @@ export function judge(now: Circumstances): Verdict {
     const because = now.book.reason ? `: ${now.book.reason}` : ''
     const old = now.book.state === 'stale' ? ` · ${lastBook}` : ''
     return { state: STATE_OF_BOOK[now.book.state], reason: words + because + old, freshness }
+  }
+  if (now.catchingUpAt !== null) {
+    const reason = `The server is working through the recent past and is at ${clockTime(now.catchingUpAt)} UTC`
+    return { state: 'warming', reason, freshness }
   }
   if (freshness === 'stale') return { state: 'stale', reason: `Stale: ${lastBook}`, freshness }
   if (ageMs === null) return { state: 'loading', reason: `Waiting for the first book of ${now.symbol}`, freshness }

@@ -118,6 +118,8 @@ export class MarketStore {
   #messages = 0
   #timers: number[] = []
   #connectedBefore = false
+  /** The data's time leaps although the clock is live: the server is working through a past, and we see only bits of it. */
+  #catchingUp = false
 
   constructor(socketUrl: string, firstSymbol: string | null, invalidate: (mask: number) => void) {
     this.#invalidate = invalidate
@@ -382,6 +384,13 @@ export class MarketStore {
       this.#follow()
       return
     }
+    if (newest !== null && this.clock === 'live' && ts - newest > HOLD_LIVE_MS) {
+      this.#catchingUp = true
+      this.#judge()
+    } else if (this.#catchingUp) {
+      this.#catchingUp = false
+      this.resync()
+    }
     // A book that stops being good carries the time of its last update: the hole begins now.
     if (message.state !== 'verified' && newest !== null) ts = Math.max(ts, newest + 1, this.edge ?? 0)
     const slot = this.history.push(
@@ -432,6 +441,7 @@ export class MarketStore {
     this.#loading?.abort()
     this.#loading = null
     this.#waiting = []
+    this.#catchingUp = false
     this.history.clear()
     this.trades.clear()
     this.gaps = []
@@ -540,6 +550,7 @@ export class MarketStore {
       active: symbol !== null && (status?.active.includes(symbol) ?? false),
       book: this.bookStatus,
       ageMs: this.ageMs,
+      catchingUpAt: this.#catchingUp ? this.history.newestTs : null,
     })
     const was = this.shell.verdict
     if (was.state !== verdict.state || was.reason !== verdict.reason || was.freshness !== verdict.freshness) {
