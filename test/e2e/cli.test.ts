@@ -27,7 +27,9 @@ describe('tapewatch', () => {
     const wrong = await tapewatch(['up', '--source', 'nowhere'])
     expect(wrong.code).toBe(2)
     expect(wrong.stderr).toContain('source=nowhere is not auto, sim, binance-usdm, binance-spot or file:PATH')
-    expect((await tapewatch(['up'], { PORT: '99999' })).stderr).toContain('PORT=99999 is not a whole number from 0 to 65535')
+    expect((await tapewatch(['up'], { PORT: '99999' })).stderr).toContain(
+      'PORT=99999 is not a whole number from 0 to 65535',
+    )
   })
 
   it('refuses to listen beyond this machine without a key', async () => {
@@ -42,7 +44,10 @@ describe('tapewatch', () => {
       expect(missing).toMatchObject({ code: 1, stdout: '' })
       expect(missing.stderr).toContain('none.csv')
       const noise = join(dir, 'noise.bin')
-      writeFileSync(noise, Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251))
+      writeFileSync(
+        noise,
+        Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251),
+      )
       const data = join(dir, 'data')
       const refused = await tapewatch(['import', noise, '--data-dir', data])
       expect(refused).toMatchObject({ code: 1, stdout: '' })
@@ -53,19 +58,32 @@ describe('tapewatch', () => {
   it('writes a simulated recording, and inspect, import and replay read it', async () => {
     await withTempDir(async (dir) => {
       const file = join(dir, 'sim.gz')
-      expect(await tapewatch(['sim', '--out', file, '--minutes', '1', '--symbols', 'BTCUSDT,ETHUSDT'])).toMatchObject({ code: 0 })
+      expect(await tapewatch(['sim', '--out', file, '--minutes', '1', '--symbols', 'BTCUSDT,ETHUSDT'])).toMatchObject({
+        code: 0,
+      })
       expect(readdirSync(dir).sort()).toContain('sim.labels.json')
       const seen = await inspect(file)
       expect(seen.format).toBe('binance-capture')
       expect(Object.keys(seen.instruments).sort()).toEqual(['BTCUSDT', 'ETHUSDT'])
-      expect(seen.instruments.BTCUSDT).toMatchObject({ gaps: 0, data_errors: 0, crossed: 0, bbo_mismatches: 0, book_state: 'verified' })
+      expect(seen.instruments.BTCUSDT).toMatchObject({
+        gaps: 0,
+        data_errors: 0,
+        crossed: 0,
+        bbo_mismatches: 0,
+        book_state: 'verified',
+      })
 
       const once = await tapewatch(['replay', file, '--outputs', 'trades,tops,measures,bars', '--json'])
       expect(once.code).toBe(0)
-      const lines = once.stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { type: string; seq: number })
+      const lines = once.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { type: string; seq: number })
       expect(new Set(lines.map(({ type }) => type))).toEqual(new Set(['trade', 'top', 'measures', 'bar']))
       expect(lines.map(({ seq }) => seq)).toEqual(lines.map(({ seq }) => seq).sort((a, b) => a - b))
-      expect((await tapewatch(['replay', file, '--outputs', 'trades,tops,measures,bars', '--json'])).stdout).toBe(once.stdout)
+      expect((await tapewatch(['replay', file, '--outputs', 'trades,tops,measures,bars', '--json'])).stdout).toBe(
+        once.stdout,
+      )
 
       const imported = await tapewatch(['import', file, '--data-dir', join(dir, 'data'), '--json'])
       const { dir: journal } = JSON.parse(imported.stdout) as { dir: string }
@@ -86,10 +104,19 @@ describe('tapewatch', () => {
 
   it('checks the machine', async () => {
     await withTempDir(async (dir) => {
-      const { code, stdout } = await tapewatch(['doctor', '--json'], { TAPEWATCH_DATA_DIR: dir, BINANCE_USDM_REST: 'http://127.0.0.1:9/fapi/v1' })
+      const { code, stdout } = await tapewatch(['doctor', '--json'], {
+        TAPEWATCH_DATA_DIR: dir,
+        BINANCE_USDM_REST: 'http://127.0.0.1:9/fapi/v1',
+      })
       expect(code).toBe(0)
       const findings = JSON.parse(stdout) as { check: string; ok: boolean; detail: string }[]
-      expect(findings.map(({ check }) => check)).toEqual(['Node', 'data directory', 'port', '127.0.0.1:9', 'api.binance.com'])
+      expect(findings.map(({ check }) => check)).toEqual([
+        'Node',
+        'data directory',
+        'port',
+        '127.0.0.1:9',
+        'api.binance.com',
+      ])
       expect(findings[3]).toMatchObject({ ok: false })
     })
   }, 30_000)
@@ -141,6 +168,11 @@ describe.skipIf(!hasSharedData)('tapewatch inspect on recorded data', () => {
 
   it('says why a capture without a snapshot has no best bid', async () => {
     const { instruments } = await inspect(sharedData('binance_raw/spot_btcusdt_20240809.gz'))
-    expect(instruments.BTCUSDT).toMatchObject({ best_bid: null, book_state: 'syncing', book_reason: 'no snapshot yet', trades: 10_147 })
+    expect(instruments.BTCUSDT).toMatchObject({
+      best_bid: null,
+      book_state: 'syncing',
+      book_reason: 'no snapshot yet',
+      trades: 10_147,
+    })
   })
 })

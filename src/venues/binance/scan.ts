@@ -476,12 +476,11 @@ export class Scanner {
     let at = start + 3
     let count = 0
     for (;;) {
-      let bad = 0
       let dot = at + priceWhole
       let quote = dot + priceDecimals + 1
       if (priceWhole > 0 && bytes[dot] === 0x2e && bytes[quote] === 0x22) {
         let digits = (view.getInt32(dot - 4, true) ^ 0x30303030) & wholeMask
-        bad = digits | (digits + 0x06060606)
+        let bad = digits | (digits + 0x06060606)
         let whole = fourDigits(digits)
         if (priceWhole > 4) {
           digits = (view.getInt32(dot - 8, true) ^ 0x30303030) & wholeHighMask
@@ -497,6 +496,11 @@ export class Scanner {
           fraction += fourDigits(digits) * 10_000
         }
         prices[count] = (whole * priceScale + fraction) / priceScale
+        if ((bad & 0xf0f0f0f0) !== 0) {
+          // Dot and quote belonged to the size: `1.2","4.5"` where `1234567.8"` was guessed.
+          quote = this.decimal(at, prices, count)
+          if (quote === OTHER) return OTHER
+        }
       } else {
         quote = this.decimal(at, prices, count)
         if (quote === OTHER) return OTHER
@@ -518,7 +522,7 @@ export class Scanner {
       quote = dot + sizeDecimals + 1
       if (sizeDecimals > 0 && bytes[dot] === 0x2e && bytes[quote] === 0x22) {
         let digits = (view.getInt32(dot - 4, true) ^ 0x30303030) & (-1 << (32 - 8 * (dot - at)))
-        bad |= digits | (digits + 0x06060606)
+        let bad = digits | (digits + 0x06060606)
         const whole = fourDigits(digits)
         digits = (view.getInt32(quote - 4, true) ^ 0x30303030) & sizeMask
         bad |= digits | (digits + 0x06060606)
@@ -529,6 +533,10 @@ export class Scanner {
           fraction += fourDigits(digits) * 10_000
         }
         sizes[count] = (whole * sizeScale + fraction) / sizeScale
+        if ((bad & 0xf0f0f0f0) !== 0) {
+          quote = this.decimal(at, sizes, count)
+          if (quote === OTHER) return OTHER
+        }
       } else {
         quote = sizeDecimals === 0 ? this.integer(at) : OTHER
         if (quote !== OTHER && bytes[quote] === QUOTE) {
@@ -543,7 +551,6 @@ export class Scanner {
           sizeHighMask = lastBytes(sizeDecimals - 4)
         }
       }
-      if ((bad & 0xf0f0f0f0) !== 0) return OTHER
       count++
       const next = view.getInt32(quote, true)
       if (next !== NEXT_LEVEL) {

@@ -74,8 +74,16 @@ export function App({ store, loop }: { store: MarketStore; loop: RenderLoop }) {
           changePercent === null ? 'the source has sent no 24 h figures yet' : 'change over 24 h',
         )
         setLiveAttribute('change', 'data-sign', String(Math.sign(changePercent ?? 0)))
-        setLiveText('age', ageMs === null ? MISSING : duration(ageMs), ageMs === null ? 'no book yet' : 'age of the newest book')
-        setLiveText('data-time', clockTime(store.history.newestTs, 1), store.history.newestTs === null ? 'no data yet' : "the data's own time, UTC")
+        setLiveText(
+          'age',
+          ageMs === null ? MISSING : duration(ageMs),
+          ageMs === null ? 'no book yet' : 'age of the newest book',
+        )
+        setLiveText(
+          'data-time',
+          clockTime(store.history.newestTs, 1),
+          store.history.newestTs === null ? 'no data yet' : "the data's own time, UTC",
+        )
       }),
     [store, loop],
   )

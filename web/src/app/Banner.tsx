@@ -13,11 +13,11 @@ export function Banner({ shell, store }: { shell: Shell; store: MarketStore }) {
     <div className="banners">
       {lost ? (
         <div className="banner bad" role="alert" data-testid="banner-connection">
-          <span>
-            No connection to the server{link.reason ? ` (${link.reason})` : ''}. What you see is old.
-          </span>
+          <span>No connection to the server{link.reason ? ` (${link.reason})` : ''}. What you see is old.</span>
           <span className="num" aria-hidden="true">
-            {link.phase === 'waiting' ? `Reconnecting: ${retryText(link, performance.now())}` : `Reconnecting: try ${link.attempt}`}
+            {link.phase === 'waiting'
+              ? `Reconnecting: ${retryText(link, performance.now())}`
+              : `Reconnecting: try ${link.attempt}`}
           </span>
           <button type="button" className="button small" onClick={() => store.reconnect()}>
             Try now

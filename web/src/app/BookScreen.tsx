@@ -59,7 +59,12 @@ export function BookScreen({ shell, store, loop, theme }: Props) {
   const facts: Heatmap['facts'] | null = view.current?.heatmap.facts ?? null
   const start =
     verdict.state === 'empty' && symbol !== null ? (
-      <button type="button" className="button" data-testid="start-stream" onClick={() => void store.startStream(symbol)}>
+      <button
+        type="button"
+        className="button"
+        data-testid="start-stream"
+        onClick={() => void store.startStream(symbol)}
+      >
         Start the stream of {symbol}
       </button>
     ) : null

@@ -15,7 +15,12 @@ export function Footer({ shell }: { shell: Shell; store: MarketStore }) {
         : `reconnecting (${retryText(link, performance.now())})`
   return (
     <footer className="footer" data-testid="footer">
-      <span className={`link ${link.phase}`} data-testid="link-state" data-phase={link.phase} data-attempt={link.attempt}>
+      <span
+        className={`link ${link.phase}`}
+        data-testid="link-state"
+        data-phase={link.phase}
+        data-attempt={link.attempt}
+      >
         <span aria-hidden="true">{link.phase === 'open' ? '●' : '○'} </span>
         {words}
       </span>

@@ -100,8 +100,7 @@ function ClockChip({ shell }: { shell: Shell }) {
   const clock = status?.clock ?? null
   const late = link.phase !== 'open' ? 'offline' : verdict.freshness
   const shape = clock === 'paused' ? '❚❚' : clock === 'replay' ? '▣' : late === 'fresh' ? '●' : '○'
-  const suffix =
-    clock === 'live' && (late === 'delayed' || late === 'stale' || late === 'offline') ? ` · ${late}` : ''
+  const suffix = clock === 'live' && (late === 'delayed' || late === 'stale' || late === 'offline') ? ` · ${late}` : ''
   return (
     <span className={`chip clock ${clock ?? 'none'} ${late}`} data-testid="clock-chip">
       <span aria-hidden="true">{shape} </span>

@@ -55,13 +55,13 @@ export function HelpDialog({ open, onClose, shortcutsOn, onShortcuts, canPause }
       </dl>
       <h2>Reading the picture</h2>
       <p>
-        Blue rests on the bid, orange on the ask; the stronger the colour, the more. ▲ somebody bought, ▼ somebody sold, larger
-        marks are larger trades. Hatched: no verified book is known, and nothing is drawn in its place. Dashed boxes named
-        “injected” are the simulation’s own record of what it planted, not something that was detected.
+        Blue rests on the bid, orange on the ask; the stronger the colour, the more. ▲ somebody bought, ▼ somebody sold,
+        larger marks are larger trades. Hatched: no verified book is known, and nothing is drawn in its place. Dashed
+        boxes named “injected” are the simulation’s own record of what it planted, not something that was detected.
       </p>
       <label>
-        <input type="checkbox" checked={shortcutsOn} onChange={(event) => onShortcuts(event.target.checked)} /> Single-key
-        shortcuts
+        <input type="checkbox" checked={shortcutsOn} onChange={(event) => onShortcuts(event.target.checked)} />{' '}
+        Single-key shortcuts
       </label>
       <form method="dialog">
         <button type="submit" className="button">

@@ -82,7 +82,11 @@ export function judge(now: Circumstances): Verdict {
     return { state: 'empty', reason: 'No symbol is streaming. Choose one to start it.', freshness }
   }
   if (!now.known) {
-    return { state: 'error', reason: `${now.symbol} is not known to ${source.label}. Choose another symbol.`, freshness }
+    return {
+      state: 'error',
+      reason: `${now.symbol} is not known to ${source.label}. Choose another symbol.`,
+      freshness,
+    }
   }
   if (!now.active) return { state: 'empty', reason: `The stream of ${now.symbol} is stopped`, freshness: 'unknown' }
   if (now.book === null) return { state: 'loading', reason: `Waiting for the first book of ${now.symbol}`, freshness }

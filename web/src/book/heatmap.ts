@@ -431,7 +431,11 @@ export class Heatmap {
       pen.fillStyle = this.#hatch ?? this.#palette.hatch
       pen.fillRect(x, top, Math.max(1, right - x), height)
       pen.font = this.#font(12)
-      const words = fitText(pen, [hole.words, hole.words.split(' · ')[0]!, duration(hole.to - hole.from)], right - x - 16 * ratio)
+      const words = fitText(
+        pen,
+        [hole.words, hole.words.split(' · ')[0]!, duration(hole.to - hole.from)],
+        right - x - 16 * ratio,
+      )
       if (words) this.#plate(words, (x + right) / 2, top + height / 2, this.#palette.muted, 'center')
     }
   }
@@ -487,12 +491,7 @@ export class Heatmap {
     }
   }
 
-  #drawTrades(
-    xOf: (ts: number) => number,
-    yOf: (price: number) => number,
-    timeLeft: number,
-    timeRight: number,
-  ): void {
+  #drawTrades(xOf: (ts: number) => number, yOf: (price: number) => number, timeLeft: number, timeRight: number): void {
     const { trades } = this.#store
     const pen = this.#context
     const ratio = this.#ratio
@@ -508,7 +507,11 @@ export class Heatmap {
       if (threshold !== null && trades.size[slot]! >= threshold) shown++
       else hidden++
     }
-    Object.assign(this.facts, { tradesShown: shown, tradesHidden: hidden, tradeThreshold: share > 0 ? threshold : null })
+    Object.assign(this.facts, {
+      tradesShown: shown,
+      tradesHidden: hidden,
+      tradeThreshold: share > 0 ? threshold : null,
+    })
     if (threshold === null || largest === 0) return
     pen.lineWidth = 1.5 * ratio
     pen.strokeStyle = this.#palette.panel
@@ -597,13 +600,7 @@ export class Heatmap {
     pen.fillText(words, from, y)
   }
 
-  #drawTimeAxis(
-    xOf: (ts: number) => number,
-    timeLeft: number,
-    timeRight: number,
-    width: number,
-    bottom: number,
-  ): void {
+  #drawTimeAxis(xOf: (ts: number) => number, timeLeft: number, timeRight: number, width: number, bottom: number): void {
     const pen = this.#context
     const ratio = this.#ratio
     const step = timeStepMs(this.#options.windowMs, width / ratio, 84)
@@ -818,7 +815,8 @@ function fitText(pen: CanvasRenderingContext2D, texts: readonly string[], width:
 export function tradesText(facts: HeatmapFacts, lotSize: number): string {
   if (facts.tradesShown + facts.tradesHidden === 0) return facts.timeRight > 0 ? 'no trades in this window' : ''
   const hidden = facts.tradesHidden > 0 ? ` · ${count(facts.tradesHidden)} smaller hidden` : ''
-  const threshold = facts.tradeThreshold === null ? '' : ` ≥ ${lotSize > 0 ? inSteps(facts.tradeThreshold, lotSize) : MISSING}`
+  const threshold =
+    facts.tradeThreshold === null ? '' : ` ≥ ${lotSize > 0 ? inSteps(facts.tradeThreshold, lotSize) : MISSING}`
   return `${count(facts.tradesShown)} trades${threshold}${hidden}`
 }
 

@@ -12,7 +12,13 @@ export interface Hole {
  * verified, and silences longer than `holdMs`. In order and not overlapping. A book holds until the next one only as long
  * as none of these lies between.
  */
-export function findHoles(history: BookHistory, gaps: readonly Hole[], from: number, to: number, holdMs: number): Hole[] {
+export function findHoles(
+  history: BookHistory,
+  gaps: readonly Hole[],
+  from: number,
+  to: number,
+  holdMs: number,
+): Hole[] {
   const holes: Hole[] = gaps.filter((gap) => gap.to > from && gap.from < to)
   const first = Math.max(0, history.countUpTo(from) - 1)
   let openedAt: number | null = null

@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fitPriceWindow, niceAtLeast, quantile, rankOf, rowOfTick, ticksOfRow, timeStepMs, tickOfY, yOfTick } from './scale.ts'
+import {
+  fitPriceWindow,
+  niceAtLeast,
+  quantile,
+  rankOf,
+  rowOfTick,
+  ticksOfRow,
+  timeStepMs,
+  tickOfY,
+  yOfTick,
+} from './scale.ts'
 
 const anyWindow = fc
   .record({
@@ -8,7 +18,12 @@ const anyWindow = fc
     span: fc.integer({ min: 0, max: 100_000 }),
     height: fc.integer({ min: 120, max: 2000 }),
   })
-  .map(({ low, span, height }) => ({ low, high: low + span, height, window: fitPriceWindow(low, low + span, height, 3, 28) }))
+  .map(({ low, span, height }) => ({
+    low,
+    high: low + span,
+    height,
+    window: fitPriceWindow(low, low + span, height, 3, 28),
+  }))
 
 describe('fitPriceWindow', () => {
   it('shows the whole range asked for', () => {

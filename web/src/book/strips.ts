@@ -116,7 +116,11 @@ export class Strips {
         pen.lineWidth = 1.25 * ratio
         pen.stroke(path)
       }
-      drawLine(history.spread, (value) => spreadTop + rowHeight - 1 - (value / top) * (rowHeight - 2), this.#palette.text)
+      drawLine(
+        history.spread,
+        (value) => spreadTop + rowHeight - 1 - (value / top) * (rowHeight - 2),
+        this.#palette.text,
+      )
       drawLine(history.obi, (value) => obiTop + (rowHeight / 2) * (1 - value * 0.94), this.#palette.text)
       if (cursorTs !== null) {
         pen.fillStyle = this.#palette.focus

@@ -34,6 +34,7 @@ export class BookView {
   #options: HeatmapOptions
   #byPointer = false
   #spokenAt = 0
+  #toSpeak = ''
   #speakTimer = 0
 
   constructor(
@@ -58,7 +59,9 @@ export class BookView {
     window.__stats.heatmap = this.heatmap.facts
     this.#undo.push(
       loop.add(DRAW.heatmap, () => this.#drawHeatmap()),
-      loop.add(DRAW.strips | DRAW.heatmap, () => this.#strips.draw(this.heatmap.facts, this.heatmap.cursor?.ts ?? null)),
+      loop.add(DRAW.strips | DRAW.heatmap, () =>
+        this.#strips.draw(this.heatmap.facts, this.heatmap.cursor?.ts ?? null),
+      ),
       loop.add(DRAW.ladder, () => this.#ladder.draw(this.heatmap.cursor?.ts ?? null, store.shell.verdict.reason)),
       loop.add(DRAW.tape, () => this.#tape.draw()),
     )
@@ -87,7 +90,12 @@ export class BookView {
   #drawHeatmap(): void {
     const { heatmap } = this
     heatmap.draw()
-    setLiveText('read-out', heatmap.readOut() ?? '', '')
+    const line = heatmap.readOut() ?? ''
+    setLiveText('read-out', line)
+    if (!this.#byPointer && line !== this.#toSpeak) {
+      this.#toSpeak = line
+      this.#speak()
+    }
     setLiveText('hidden-trades', tradesText(heatmap.facts, this.#store.lotSize))
   }
 
@@ -135,7 +143,6 @@ export class BookView {
       event.preventDefault()
       this.#byPointer = false
       this.#cursorMoved()
-      this.#speak()
     })
     on('wheel', (event) => {
       event.preventDefault()
@@ -166,7 +173,7 @@ export class BookView {
     const wait = Math.max(0, this.#spokenAt + SPEAK_EVERY_MS - performance.now())
     this.#speakTimer = window.setTimeout(() => {
       this.#spokenAt = performance.now()
-      this.#parts.spoken.textContent = this.heatmap.readOut() ?? ''
+      this.#parts.spoken.textContent = this.#toSpeak
     }, wait)
   }
 }

@@ -51,7 +51,8 @@ export async function postJson(path: string, body?: unknown): Promise<unknown> {
 
 /** One line for people about anything thrown by a request. */
 export function problemText(error: unknown): string {
-  if (error instanceof ApiProblem) return error.requestId ? `${error.message} (request ${error.requestId})` : error.message
+  if (error instanceof ApiProblem)
+    return error.requestId ? `${error.message} (request ${error.requestId})` : error.message
   if (error instanceof TypeError) return 'The server cannot be reached'
   return error instanceof Error ? error.message : String(error)
 }

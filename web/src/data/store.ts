@@ -341,7 +341,8 @@ export class MarketStore {
 
   #onStatus(status: StatusMessage): void {
     const before = this.shell.status
-    const sourceChanged = before !== null && (before.source !== status.source || before.source_label !== status.source_label)
+    const sourceChanged =
+      before !== null && (before.source !== status.source || before.source_label !== status.source_label)
     this.#set({ status })
     const symbol = this.shell.symbol
     if (sourceChanged) {
