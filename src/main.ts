@@ -223,7 +223,7 @@ async function up(flags: Flags): Promise<void> {
       tickBufferSize: config.tickBufferSize,
       ...(config.apiKey !== null && { apiKey: config.apiKey }),
       version,
-      webRoot: fileURLToPath(new URL('../web', import.meta.url)),
+      webRoot: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web' : '../web', import.meta.url)),
     },
   })
   closeWithGrace({ delay: 5_000, logger: false }, async ({ err }) => {

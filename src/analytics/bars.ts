@@ -96,10 +96,11 @@ export class Bars {
     else if (aggressor === 'sell') bar.sellVolume += size
   }
 
-  private close(): void {
+  /** The bar in formation as it stands, null when no trade of it has come. */
+  forming(): BarOutput | null {
     const { bar, log } = this
-    if (bar.trades === 0) return
-    const output: BarOutput = {
+    if (bar.trades === 0) return null
+    return {
       type: 'bar',
       seq: log.seq,
       ts: log.ts,
@@ -116,6 +117,12 @@ export class Bars {
       trades: bar.trades,
       vwap: bar.notional / bar.volume,
     }
+  }
+
+  private close(): void {
+    const { bar, log } = this
+    const output = this.forming()
+    if (!output) return
     log.push(output)
     bar.closedUpTo = bar.start + this.intervalMicros
     bar.trades = 0

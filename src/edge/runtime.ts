@@ -18,7 +18,7 @@ import { SimDriver } from './drivers/sim.ts'
 import { probe } from './feed/rest.ts'
 import { readLatestCheckpoint, writeCheckpoint } from './journal/checkpoint.ts'
 import { Journal } from './journal/journal.ts'
-import { readJournal } from './journal/read.ts'
+import { journalSpan, readJournal } from './journal/read.ts'
 import { sniff } from './sources/sniff.ts'
 import type { System, SystemStatus } from './system.ts'
 
@@ -257,7 +257,10 @@ export class Runtime implements System {
         ? Engine.restore(checkpoint, this.engineOptions)
         : new Engine(this.engineOptions)
     let recent: Output[] = []
-    for await (const frames of readJournal(dir, { from: engine.seq + 1 })) {
+    const span = await journalSpan(dir)
+    // Without a checkpoint the oldest frames may be gone: then the past begins with the first one kept.
+    const from = Math.max(engine.seq + 1, span?.firstSeq ?? 1)
+    for await (const frames of readJournal(dir, { from })) {
       for (const frame of frames) recent.push(...engine.step(frame))
       if (recent.length > 2 * RECENT_OUTPUTS) recent = recent.slice(-RECENT_OUTPUTS)
     }

@@ -5,7 +5,7 @@ import type { MarketEvent } from '../market/event.ts'
 import type { Frame } from '../market/frame.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { Label } from '../market/label.ts'
-import type { DataErrorOutput, Output, OutputLog } from '../market/output.ts'
+import type { BarOutput, DataErrorOutput, Output, OutputLog } from '../market/output.ts'
 import type { Decode, VenueDecoder } from '../market/plugin.ts'
 import type { InstrumentStats } from '../market/stats.ts'
 import { type InstrumentId, MICROS_PER_MS, MICROS_PER_SECOND, type Micros, type Seq } from '../market/units.ts'
@@ -27,6 +27,8 @@ export interface InstrumentView {
   readonly instrument: Instrument
   readonly book: BookView
   readonly stats: Readonly<InstrumentStats>
+  /** The bar of this interval that is not closed yet, null when none of its trades has come. */
+  formingBar(intervalMicros: number): BarOutput | null
 }
 
 /** Raised whenever the state changes shape or meaning. */
@@ -194,7 +196,7 @@ export class Engine {
     } catch (thrown) {
       if (!(thrown instanceof BadFrame)) throw thrown
       const fold = frame.kind === 'rest' ? this.foldOf(frame) : undefined
-      this.error(fold ?? null, 'unreadable', thrown.message)
+      this.error(fold ?? null, thrown.code, thrown.message)
       fold?.book.onBadSnapshot()
       return
     }

@@ -4,9 +4,9 @@ import { obi, weightedObi } from '../analytics/obi.ts'
 import { Ofi, type SavedOfi } from '../analytics/ofi.ts'
 import { BookFollower, type FollowerState } from '../book/follower.ts'
 import { OrderTracker, type SavedOrders } from '../book/orders.ts'
-import type { BookCheckEvent, DepthEvent, MarketEvent, OrderEvent, QuoteEvent, TradeEvent } from '../market/event.ts'
+import type { BookCheckEvent, DepthEvent, KlinesEvent, MarketEvent, OrderEvent, QuoteEvent, TradeEvent } from '../market/event.ts'
 import type { Instrument } from '../market/instrument.ts'
-import type { DataErrorOutput, OutputLog } from '../market/output.ts'
+import type { BarOutput, DataErrorOutput, OutputLog } from '../market/output.ts'
 import { type InstrumentStats, newStats } from '../market/stats.ts'
 import { assertNever } from '../base/assert.ts'
 
@@ -89,6 +89,8 @@ export class InstrumentFold {
         const { kind: _, instrument, ...fields } = event
         return this.log.push({ type: 'liquidation', seq: this.log.seq, ts: this.log.ts, instrument: instrument.id, ...fields })
       }
+      case 'klines':
+        return this.onKlines(event)
       default:
         assertNever(event)
     }
@@ -106,6 +108,10 @@ export class InstrumentFold {
       this.book.onDisconnected(reason)
       this.forgetTop()
     }
+  }
+
+  formingBar(intervalMicros: number): BarOutput | null {
+    return this.bars.find((bars) => bars.intervalMicros === intervalMicros)?.forming() ?? null
   }
 
   save(): SavedInstrument {
@@ -199,6 +205,32 @@ export class InstrumentFold {
     if (refusal) return this.error(refusal.code, refusal.message)
     this.book.afterOrder()
     if (this.book.state === 'verified') this.afterBook(event.tsEvent)
+  }
+
+  private onKlines({ intervalMicros, bars }: KlinesEvent): void {
+    const { log } = this
+    for (const { start, open, high, low, close, volume, buyVolume, notional, trades } of bars) {
+      // A minute without trades is a gap here as anywhere.
+      if (trades === 0 || !(volume > 0)) continue
+      log.push({
+        type: 'bar',
+        seq: log.seq,
+        ts: log.ts,
+        instrument: this.instrument.id,
+        intervalMicros,
+        start,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        buyVolume,
+        sellVolume: volume - buyVolume,
+        trades,
+        vwap: notional / volume,
+        backfilled: true,
+      })
+    }
   }
 
   private onBookCheck(event: BookCheckEvent): void {

@@ -107,6 +107,24 @@ export interface BookCheckEvent extends EventOf<'book-check'> {
   asks: Levels
 }
 
+/** Closed bars as the venue tells them afterwards, oldest first. */
+export interface KlinesEvent extends EventOf<'klines'> {
+  intervalMicros: number
+  bars: readonly Kline[]
+}
+
+export interface Kline {
+  readonly start: Micros
+  readonly open: Price
+  readonly high: Price
+  readonly low: Price
+  readonly close: Price
+  readonly volume: number
+  readonly buyVolume: number
+  readonly notional: number
+  readonly trades: number
+}
+
 export type MarketEvent =
   | DepthEvent
   | TradeEvent
@@ -116,3 +134,4 @@ export type MarketEvent =
   | LiquidationEvent
   | OrderEvent
   | BookCheckEvent
+  | KlinesEvent

@@ -74,6 +74,8 @@ export interface BarOutput extends InstrumentOutput<'bar'> {
   readonly sellVolume: number
   readonly trades: number
   readonly vwap: number
+  /** The venue told it afterwards; it was not built from trades that were received. */
+  readonly backfilled?: true
 }
 
 export interface TickerOutput extends InstrumentOutput<'ticker'> {

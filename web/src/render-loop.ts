@@ -26,7 +26,7 @@ export class RenderLoop {
     const mask = this.#pending
     this.#pending = 0
     const begin = performance.now()
-    for (const view of [...this.#views]) if (view.mask & mask) view.draw(mask)
+    for (const view of this.#views) if (view.mask & mask) view.draw(mask)
     window.__stats.frames++
     window.__stats.drawMs = performance.now() - begin
   }

@@ -34,6 +34,7 @@ const EVENTS_PER_WINDOW = 2_000
 const WAITING_EVENTS = 5_000
 const WAITING_NOTICES = 1_000
 const KEPT_GAPS = 1_000
+const KEPT_LABELS = 100
 
 type Streamed = TradeOutput | TickerOutput | BarOutput
 type Notice = GapOutput | LabelOutput
@@ -58,6 +59,8 @@ export interface Kept {
   readonly instrument: Instrument
   readonly trades: Ring<TradeOutput>
   readonly gaps: Ring<GapOutput>
+  /** Ground truth of what was planted, in a simulation. */
+  readonly labels: Ring<LabelOutput>
   ticker: TickerOutput | null
   /** Null where no memory is left for it. */
   history: BookHistory | null
@@ -219,6 +222,7 @@ export class Hub {
         this.notify(output)
         return
       case 'label':
+        this.keep(output.instrument)?.labels.push(output)
         this.notify(output)
         return
       case 'measures': {
@@ -290,6 +294,7 @@ export class Hub {
       instrument: view.instrument,
       trades: new Ring(this.tickBufferSize),
       gaps: new Ring(KEPT_GAPS),
+      labels: new Ring(KEPT_LABELS),
       ticker: null,
       history: null,
       print: null,
@@ -501,7 +506,7 @@ function gapMessage(symbol: string, gap: GapOutput): GapMessage {
   return { type: 'gap', symbol, seq: gap.seq, reason: gap.reason, from: toRfc3339(gap.from), to: toRfc3339(gap.to) }
 }
 
-function labelMessage({ label }: LabelOutput): LabelMessage {
+export function labelMessage({ label }: LabelOutput): LabelMessage {
   const { symbol, kind, benign, side, from, to, strength } = label
   return { type: 'label', symbol, kind, benign, side, from: toRfc3339(from), to: toRfc3339(to), strength }
 }

@@ -218,6 +218,18 @@ export const StatsSchema = Type.Union([
   Answer({ ...BufferStatsSchema.properties, buffer_size: Type.Integer() }),
 ])
 
+const LabelMessageSchema = Answer({
+  type: Type.Literal('label'),
+  symbol: Type.String(),
+  kind: Type.String(),
+  benign: Type.Boolean(),
+  side: Literals(['bid', 'ask', 'both', 'none']),
+  from: Time,
+  to: Time,
+  strength: Literals(['weak', 'medium', 'strong']),
+})
+export type LabelMessage = Static<typeof LabelMessageSchema>
+
 const TickSchema = Answer({
   symbol: Type.String(),
   price: Type.Number(),
@@ -260,6 +272,7 @@ export const HistorySchema = Answer({
   ),
   trades: Type.Array(Answer({ ts: Time, price: Type.Number(), qty: Type.Number(), side: AggressorSchema })),
   gaps: Type.Array(Answer({ from: Time, to: Time, reason: Type.String() })),
+  labels: Type.Array(LabelMessageSchema, { description: 'Planted events of a simulation that ended in this stretch' }),
 })
 export type BookHistoryAnswer = Static<typeof HistorySchema>
 
@@ -384,18 +397,6 @@ const GapMessageSchema = Answer({
   to: Time,
 })
 export type GapMessage = Static<typeof GapMessageSchema>
-
-const LabelMessageSchema = Answer({
-  type: Type.Literal('label'),
-  symbol: Type.String(),
-  kind: Type.String(),
-  benign: Type.Boolean(),
-  side: Literals(['bid', 'ask', 'both', 'none']),
-  from: Time,
-  to: Time,
-  strength: Literals(['weak', 'medium', 'strong']),
-})
-export type LabelMessage = Static<typeof LabelMessageSchema>
 
 const HeartbeatMessageSchema = Answer({
   type: Type.Literal('heartbeat'),

@@ -262,6 +262,7 @@ describe('the HTTP API', () => {
         { ts: at(1000), price: 99, qty: 7, side: 'buy' },
       ],
       gaps: [],
+      labels: [],
     })
     const empty = (await ask(`${url}/books/SOLUSDT/history`, HistorySchema)).body
     expect(empty.columns).toEqual([])

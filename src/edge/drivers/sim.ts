@@ -55,15 +55,17 @@ export class SimDriver implements Driver {
   async run(): Promise<void> {
     const { clock, startMicros } = this.options
     while (!this.closed && this.market.now < startMicros) {
-      this.advance(Math.min(startMicros, this.market.now + SLICE_MICROS))
-      await new Promise((resolve) => setImmediate(resolve))
+      if (!this.paused) this.advance(Math.min(startMicros, this.market.now + SLICE_MICROS))
+      await new Promise((resolve) => (this.paused ? setTimeout(resolve, PACE_MS) : setImmediate(resolve)))
     }
     this.offset = this.market.now - clock.now()
     if (!this.closed) this.timer = setTimeout(() => this.pace(), PACE_MS)
   }
 
   get clock(): ClockState {
-    return this.paused ? 'paused' : 'live'
+    if (this.paused) return 'paused'
+    // The pre-roll is the past, folded in a moment.
+    return this.market.now < this.options.startMicros ? 'replay' : 'live'
   }
 
   available(): readonly Instrument[] {

@@ -17,7 +17,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 async function killedAfter(afterMs: number): Promise<{ opened: number; acknowledged: number; errors: string }> {
   const child = spawn(
     process.execPath,
-    ['--import', 'tsx', fileURLToPath(new URL('crash-child.ts', import.meta.url)), dir],
+    ['--import', 'tsx', fileURLToPath(new URL('../../../test/journal-child.ts', import.meta.url)), dir],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   const exited = once(child, 'exit')

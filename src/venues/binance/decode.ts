@@ -1,5 +1,5 @@
 import { BadFrame } from '../../market/errors.ts'
-import type { Levels, MarketEvent } from '../../market/event.ts'
+import type { Kline, Levels, MarketEvent } from '../../market/event.ts'
 import type { Frame } from '../../market/frame.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import type { Decode, VenueDecoder } from '../../market/plugin.ts'
@@ -11,6 +11,9 @@ import { Scanner } from './scan.ts'
 type Chain = 'pu' | 'next'
 
 const DEPTH_TOPIC = 'depth:'
+/** `klines:BTCUSDT`: bars of one minute. */
+const KLINES_TOPIC = 'klines:'
+const MINUTE_MICROS = 60_000 * MICROS_PER_MS
 /** Documented messages that carry nothing we use. */
 const IGNORED = new Set([
   'kline',
@@ -90,12 +93,26 @@ class JsonDecoder {
   }
 
   rest(frame: Frame): readonly MarketEvent[] {
+    if (frame.topic.startsWith(KLINES_TOPIC)) return this.klines(frame)
     if (!frame.topic.startsWith(DEPTH_TOPIC)) throw new BadFrame(`no decoder for the answer to ${frame.topic}`)
     const symbol = frame.topic.slice(DEPTH_TOPIC.length)
     const root = this.parse(frame)
     if (!isObject(root)) throw new BadFrame(`${frame.topic}: the answer is not an object`)
     if ('code' in root) throw refusal(root, frame.topic)
     return this.book(root, this.instrument(symbol), this.chain, 'bids', 'asks', frame.tsRecv, frame.topic)
+  }
+
+  /** The bar that was still open when the answer came is left out. */
+  private klines(frame: Frame): readonly MarketEvent[] {
+    const root = this.parse(frame)
+    if (isObject(root) && 'code' in root) throw refusal(root, frame.topic)
+    if (!Array.isArray(root)) throw new BadFrame(`${frame.topic}: the answer is not an array`)
+    const bars = root
+      .map((row: unknown, i) => kline(row, `${frame.topic}[${i}]`))
+      .filter(({ start }) => start + MINUTE_MICROS <= frame.tsRecv)
+    const instrument = this.instrument(frame.topic.slice(KLINES_TOPIC.length))
+    const tsEvent = (bars.at(-1)?.start ?? frame.tsRecv - MINUTE_MICROS) + MINUTE_MICROS
+    return only(this.buffers.events, { kind: 'klines', instrument, tsEvent, intervalMicros: MINUTE_MICROS, bars })
   }
 
   private parse(frame: Frame): unknown {
@@ -311,6 +328,24 @@ function isObject(value: unknown): value is Json {
 
 function say(value: unknown): string {
   return value === undefined ? 'missing' : (JSON.stringify(value)?.slice(0, 60) ?? 'unknown')
+}
+
+/** `[openTime, open, high, low, close, volume, closeTime, quoteVolume, trades, takerBuyVolume, …]` */
+function kline(row: unknown, where: string): Kline {
+  if (!Array.isArray(row)) throw new BadFrame(`${where} is ${say(row)}, not a kline`)
+  const fields = Object.fromEntries(row.map((value, i) => [String(i), value as unknown]))
+  const number = (index: number) => unsigned(fields[index], String(index), where)
+  return {
+    start: time(fields, '0', where),
+    open: number(1),
+    high: number(2),
+    low: number(3),
+    close: number(4),
+    volume: number(5),
+    buyVolume: number(9),
+    notional: number(7),
+    trades: integer(fields, '8', where),
+  }
 }
 
 function object(data: Json, key: string, where: string): Json {

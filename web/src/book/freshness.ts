@@ -1,5 +1,5 @@
-import type { Link } from '../data/socket.ts'
 import type { BookState, ClockState } from '../data/protocol.ts'
+import type { Link } from '../data/socket.ts'
 import { clockTime, duration } from '../format.ts'
 
 export type PanelState = 'loading' | 'warming' | 'empty' | 'ok' | 'stale' | 'gap' | 'error'

@@ -10,8 +10,8 @@ import {
   quantile,
   rankOf,
   rowOfTick,
-  ticksOfRow,
   tickOfY,
+  ticksOfRow,
   timeStepMs,
   yOfTick,
 } from './scale.ts'

@@ -6,9 +6,9 @@ import {
   quantile,
   rankOf,
   rowOfTick,
+  tickOfY,
   ticksOfRow,
   timeStepMs,
-  tickOfY,
   yOfTick,
 } from './scale.ts'
 

@@ -508,6 +508,7 @@ export class MarketStore {
     }
     this.gaps = answer.gaps.map((gap) => ({ from: Date.parse(gap.from), to: Date.parse(gap.to), reason: gap.reason }))
     this.#set({ gaps: Math.max(this.shell.gaps, this.gaps.length) })
+    for (const label of answer.labels) this.#onLabel(label)
     // The line was open while the past was on its way: trades of both are the same trades, the server's list is complete.
     const pastUntil = answer.trades.length > 0 ? Date.parse(answer.trades.at(-1)!.ts) : Number.NEGATIVE_INFINITY
     const later: TapeTrade[] = []

@@ -7,7 +7,7 @@ import type { Micros } from '../../../market/units.ts'
 import { type Api, type Context, findSymbol, PROBLEMS } from '../context.ts'
 import { decimalsOf, decimalText } from '../decimal.ts'
 import { type BookHistory, HISTORY_INTERVAL_MS } from '../history.ts'
-import type { Kept } from '../hub.ts'
+import { type Kept, labelMessage } from '../hub.ts'
 import {
   BookQuery,
   BookSchema,
@@ -148,7 +148,8 @@ async function* historyText(
   for (const { from, to, reason } of kept?.gaps ?? []) {
     if (to >= since) gaps.push({ from: toRfc3339(from), to: toRfc3339(to), reason })
   }
-  yield `],"trades":${JSON.stringify(trades)},"gaps":${JSON.stringify(gaps)}}`
+  const labels = [...(kept?.labels ?? [])].filter(({ label }) => label.to >= since).map(labelMessage)
+  yield `],"trades":${JSON.stringify(trades)},"gaps":${JSON.stringify(gaps)},"labels":${JSON.stringify(labels)}}`
 }
 
 function* columnsText(history: BookHistory, since: Micros, depth: number): Generator<string> {

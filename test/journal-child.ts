@@ -1,4 +1,4 @@
-import { Journal } from './journal.ts'
+import { Journal } from '../src/edge/journal/journal.ts'
 
 /**
  * Appends numbered frames until it is killed and prints what the journal calls durable, a line each time. Run by `crash.test.ts`.
