@@ -1,6 +1,8 @@
 import type { MarketEvent } from './event.ts'
 import type { Frame } from './frame.ts'
 import type { Instrument } from './instrument.ts'
+import type { Output, OutputType } from './output.ts'
+import type { Seq } from './units.ts'
 
 /**
  * Frame → events. Pure apart from reused buffers: the returned array and its depth events are valid until the next call.
@@ -38,6 +40,13 @@ export interface ConnectionPlan {
   readonly snapshots: readonly SnapshotPlan[]
 }
 
+/** A REST request for closed bars of one minute. */
+export interface BackfillPlan {
+  readonly topic: string
+  readonly url: string
+  readonly weight: number
+}
+
 export interface VenueLimits {
   /** Weight that REST requests may use in a minute. */
   readonly weightPerMinute: number
@@ -55,10 +64,28 @@ export interface LiveVenue {
   /** Reads what trades there. `get` fetches a path below the venue's REST base. */
   instruments(get: (path: string) => Promise<string>): Promise<readonly Instrument[]>
   plan(subscription: Subscription): readonly ConnectionPlan[]
+  /** What to ask for the minutes from `fromMs` to `toMs` (milliseconds since 1970). */
+  backfill(instrument: Instrument, fromMs: number, toMs: number): readonly BackfillPlan[]
 }
 
 /** Makes decoders for one venue's frames. A decoder lives as long as its connection. */
 export interface VenueDecoder {
   readonly venue: string
   decoder(instruments: readonly Instrument[]): Decode
+}
+
+/**
+ * Takes what the fold puts out. `write` only gathers, so that the fold never waits; what is gathered is written in the background.
+ * Outputs of a frame that a sink has already stored are passed over, so that the same frames may be folded again.
+ */
+export interface Sink {
+  readonly name: string
+  readonly wants: ReadonlySet<OutputType>
+  /** Outputs of whole frames, in order, up to frame `seq`. The array must not be kept. */
+  write(outputs: readonly Output[], seq: Seq): void
+  /** Resolves when there is room for more; who can wait calls it between batches. */
+  ready(): Promise<void>
+  /** Resolves when everything gathered until now is stored. */
+  flush(): Promise<void>
+  close(): Promise<void>
 }

@@ -135,9 +135,11 @@ describe.skipIf(!found || !hasPage)('the page', () => {
     expect(await text('hidden-trades')).toMatch(/^\d+ trades ≥ [\d.]+ · \d+ smaller hidden$/)
   })
 
-  it('shows the book that the API has, in the ladder and in the picture', async () => {
+  /** Compares ladder, read-outs and colours with the API's book, and returns the cells whose colour is that of the other side. */
+  const comparePicture = async (): Promise<string[]> => {
     // Columns of less than 50 ms: none of them holds two books.
     await element('window').selectOption('30000')
+    const wrong: string[] = []
     await pause()
     try {
       const book = await until('the same ladder', async () => {
@@ -181,10 +183,8 @@ describe.skipIf(!found || !hasPage)('the page', () => {
       await page.mouse.move(0, 0)
       await until('no crosshair', async () => (await text('read-out')) === '')
       for (const { side, price, y } of plainCells) {
-        // The edge of a box around something planted may cross a cell, so most of its pixels decide.
-        const colours = await Promise.all([-2, -1, 0, 1, 2].map((dy) => pixel('heatmap-canvas', x, y + dy)))
-        const blues = colours.filter(([red, , blue]) => blue > red).length
-        expect(blues > 2 ? 'bid' : 'ask', `side by the colour at ${price}`).toBe(side)
+        const [red, , blue] = await pixel('heatmap-canvas', x, y)
+        if ((blue > red ? 'bid' : 'ask') !== side) wrong.push(`${side} ${price}`)
       }
 
       for (const { side, price, size, y } of shown) {
@@ -199,10 +199,18 @@ describe.skipIf(!found || !hasPage)('the page', () => {
           2000,
         )
       }
+      return wrong
     } finally {
       await resume()
     }
-  }, 60_000)
+  }
+
+  it('shows the book that the API has, in the ladder and in the picture', async () => {
+    let wrong = await comparePicture()
+    // A mark or the box around something planted may lie on a cell at one moment, not at three.
+    for (let again = 0; again < 2 && wrong.length > 0; again++) wrong = await comparePicture()
+    expect(wrong).toEqual([])
+  }, 120_000)
 
   it('holds still while paused', async () => {
     await pause()

@@ -3,6 +3,7 @@ import type { Instrument } from '../../market/instrument.ts'
 import type { Channel, LiveVenue } from '../../market/plugin.ts'
 import type { InstrumentId } from '../../market/units.ts'
 import type { Clock } from '../clock.ts'
+import { Backfill, type BackfillTiming } from '../feed/backfill.ts'
 import { Feed } from '../feed/feed.ts'
 import type { ConnectionStatus, SourceName } from '../system.ts'
 import type { Driver, Ingest } from './driver.ts'
@@ -14,6 +15,7 @@ export interface LiveDriverOptions {
   readonly ingest: Ingest
   readonly report: (error: OperationalError) => void
   readonly checkEveryMs: number
+  readonly backfill?: Partial<BackfillTiming>
 }
 
 /** A venue, live. */
@@ -23,6 +25,7 @@ export class LiveDriver implements Driver {
   readonly clock = 'live'
   readonly label: string
   private readonly feed: Feed
+  private readonly backfill: Backfill
   private readonly channels: readonly Channel[]
   private listed: readonly Instrument[] = []
   private isTickMode = true
@@ -34,6 +37,14 @@ export class LiveDriver implements Driver {
     this.label = source
     this.channels = venue.channels
     this.feed = new Feed({ venue, clock, emit: ingest, report, timing: { checkEveryMs: options.checkEveryMs } })
+    this.backfill = new Backfill({
+      venue,
+      rest: this.feed.rest,
+      clock,
+      emit: ingest,
+      report,
+      ...(options.backfill && { timing: options.backfill }),
+    })
   }
 
   /** Asks the venue what trades there. @throws OperationalError as the venue answers */
@@ -55,6 +66,7 @@ export class LiveDriver implements Driver {
 
   start(symbols: readonly string[], tickMode: boolean): void {
     const wanted = this.find([...new Set([...this.active(), ...symbols])])
+    this.backfill.add(wanted)
     if (this.isRunning && tickMode === this.isTickMode) {
       this.feed.add(wanted)
       return
@@ -78,6 +90,7 @@ export class LiveDriver implements Driver {
   }
 
   close(): void {
+    this.backfill.stop()
     this.feed.stop()
   }
 

@@ -1,5 +1,5 @@
 import type { Instrument } from '../../market/instrument.ts'
-import type { Channel, ConnectionPlan, LiveVenue, SnapshotPlan, Subscription } from '../../market/plugin.ts'
+import type { BackfillPlan, Channel, ConnectionPlan, LiveVenue, SnapshotPlan, Subscription } from '../../market/plugin.ts'
 import { parseExchangeInfo } from './instruments.ts'
 
 export interface UsdmBases {
@@ -35,6 +35,7 @@ export const SPOT_BASES: SpotBases = {
   stream: 'wss://stream.binance.com:9443/stream',
 }
 
+const MINUTE_MS = 60_000
 /** The venue cuts each socket after 24 h. */
 const RENEW_AFTER_MS = 23 * 3_600_000
 
@@ -53,6 +54,8 @@ interface Venue {
   readonly groups: readonly Group[]
   readonly snapshotLimit: number
   readonly snapshotWeight: number
+  /** Rows of one `klines` answer, and what they cost. */
+  readonly klines: { readonly limit: number; readonly weight: number }
 }
 
 /** Limits: 2,400 weight a minute; `depth?limit=1000` costs 20. */
@@ -85,6 +88,7 @@ export function binanceUsdm(bases: Partial<UsdmBases> = {}): LiveVenue {
     ],
     snapshotLimit: 1_000,
     snapshotWeight: 20,
+    klines: { limit: 1_440, weight: 10 },
   })
 }
 
@@ -111,6 +115,7 @@ export function binanceSpot(bases: Partial<SpotBases> = {}): LiveVenue {
     ],
     snapshotLimit: 1_000,
     snapshotWeight: 50,
+    klines: { limit: 1_000, weight: 2 },
   })
 }
 
@@ -124,7 +129,19 @@ function liveVenue(venue: Venue): LiveVenue {
     instruments: (get) => get('/exchangeInfo').then((text) => parseExchangeInfo(venue.venue, text)),
     plan: (subscription) =>
       venue.groups.flatMap((group) => planGroup(venue, group, subscription, limits.maxStreamsPerConnection)),
+    backfill: (instrument, fromMs, toMs) => planKlines(venue, instrument, fromMs, toMs),
   }
+}
+
+function planKlines({ restBase, klines }: Venue, { symbol }: Instrument, fromMs: number, toMs: number): BackfillPlan[] {
+  const first = Math.floor(fromMs / MINUTE_MS) * MINUTE_MS
+  const count = Math.ceil((toMs - first) / (klines.limit * MINUTE_MS))
+  return Array.from({ length: count }, (_, i) => {
+    const start = first + i * klines.limit * MINUTE_MS
+    const end = Math.min(toMs, start + klines.limit * MINUTE_MS) - 1
+    const query = `symbol=${encodeURIComponent(symbol)}&interval=1m&startTime=${start}&endTime=${end}&limit=${klines.limit}`
+    return { topic: `klines:${symbol}`, url: `${restBase}/klines?${query}`, weight: klines.weight }
+  })
 }
 
 function planGroup(venue: Venue, group: Group, subscription: Subscription, maxStreams: number): ConnectionPlan[] {
