@@ -1,5 +1,5 @@
 import { Book } from '../src/book/book.ts'
-import { type DepthEvent, type Levels } from '../src/market/event.ts'
+import type { DepthEvent, Levels } from '../src/market/event.ts'
 import type { Instrument } from '../src/market/instrument.ts'
 import { binanceUsdm } from '../src/venues/binance/decode.ts'
 import { compare, type Contender, type Result, runDirectly, type Size } from './measure.ts'
@@ -8,6 +8,7 @@ import { recordedFile, session } from './recorded.ts'
 import { type DepthMessage, depthStream, levelsOf } from './stream.ts'
 
 const TOP = 20
+const MOST_LEVELS = 2_000
 
 interface PeerUpdate {
   readonly isSnapshot: boolean
@@ -15,13 +16,77 @@ interface PeerUpdate {
   readonly asks: readonly PeerLevel[]
 }
 
-/** The messages of several books, in the order in which they come; the first of each book is a snapshot. */
-interface Feed {
-  readonly instrument: Instrument
-  readonly books: number
+/**
+ * The messages of several books, in the order in which they come; the first of each book is a snapshot. Levels lie in columns,
+ * from which `event` is filled anew for each message, as the decoder does.
+ */
+class Feed {
+  readonly tickSize: number
   /** Book of each message. */
   readonly book: readonly number[]
-  readonly updates: readonly DepthEvent[]
+  readonly books: number
+  readonly levels: number
+  private readonly event: DepthEvent
+  private readonly isSnapshot: Uint8Array
+  private readonly bidsFrom: Int32Array
+  private readonly asksFrom: Int32Array
+  private readonly prices: Float64Array
+  private readonly sizes: Float64Array
+
+  constructor(instrument: Instrument, messages: readonly Message[]) {
+    const sideOf = () => ({ prices: new Float64Array(MOST_LEVELS), sizes: new Float64Array(MOST_LEVELS), length: 0 })
+    const ids = { chain: 'none' as const, firstId: -1, lastId: -1, prevId: -1 }
+    this.event = { kind: 'depth', instrument, tsEvent: 0, isSnapshot: false, ...ids, bids: sideOf(), asks: sideOf() }
+    this.tickSize = instrument.tickSize
+    this.book = messages.map(({ book }) => book)
+    this.books = Math.max(...this.book) + 1
+    this.isSnapshot = Uint8Array.from(messages, ({ isSnapshot }) => (isSnapshot ? 1 : 0))
+    this.levels = messages.reduce((sum, { bids, asks }) => sum + bids.length + asks.length, 0)
+    this.bidsFrom = new Int32Array(messages.length + 1)
+    this.asksFrom = new Int32Array(messages.length)
+    this.prices = new Float64Array(this.levels)
+    this.sizes = new Float64Array(this.levels)
+    let at = 0
+    messages.forEach(({ bids, asks }, i) => {
+      this.bidsFrom[i] = at
+      for (const side of [bids, asks]) {
+        if (side === asks) this.asksFrom[i] = at
+        this.prices.set(side.prices.subarray(0, side.length), at)
+        this.sizes.set(side.sizes.subarray(0, side.length), at)
+        at += side.length
+      }
+    })
+    this.bidsFrom[messages.length] = at
+  }
+
+  get length(): number {
+    return this.book.length
+  }
+
+  /** Valid until the next call. */
+  message(i: number): DepthEvent {
+    const { event, bidsFrom, asksFrom } = this
+    event.isSnapshot = this.isSnapshot[i] === 1
+    this.fill(event.bids, bidsFrom[i], asksFrom[i])
+    this.fill(event.asks, asksFrom[i], bidsFrom[i + 1])
+    return event
+  }
+
+  private fill(side: Levels, from: number, to: number): void {
+    const { prices, sizes } = side
+    for (let at = from, i = 0; at < to; at++, i++) {
+      prices[i] = this.prices[at]
+      sizes[i] = this.sizes[at]
+    }
+    side.length = to - from
+  }
+}
+
+interface Message {
+  readonly book: number
+  readonly isSnapshot: boolean
+  readonly bids: Levels
+  readonly asks: Levels
 }
 
 /** Update of a book and read of the 20 best levels of both sides after each message. */
@@ -37,10 +102,11 @@ export async function run(size: Size): Promise<Result[]> {
 }
 
 function measure(name: string, feed: Feed, tardis: Tardis | null, size: Size, target: number): Promise<Result> {
-  const count = feed.updates.length - feed.books
-  const changed = feed.updates.reduce((sum, { isSnapshot, bids, asks }) => sum + (isSnapshot ? 0 : bids.length + asks.length), 0)
+  const count = feed.length - feed.books
+  let inSnapshots = 0
+  for (let i = 0; i < feed.books; i++) inSnapshots += feed.message(i).bids.length + feed.message(i).asks.length
   return compare({
-    what: `book: ${name}, ${Math.round(changed / count)} levels a message, read of the best ${TOP} of both sides`,
+    what: `book: ${name}, ${Math.round((feed.levels - inSnapshots) / count)} levels a message, read of the best ${TOP} of both sides`,
     unit: 'messages',
     count,
     ours: ours(feed),
@@ -53,19 +119,19 @@ function measure(name: string, feed: Feed, tardis: Tardis | null, size: Size, ta
 function ours(feed: Feed): Contender {
   const prices = new Float64Array(TOP)
   const sizes = new Float64Array(TOP)
-  const { book, updates } = feed
+  const { book } = feed
   let books: Book[] = []
   return {
     name: 'Tapewatch',
     prepare() {
-      books = Array.from({ length: feed.books }, () => new Book(feed.instrument.tickSize))
-      for (let i = 0; i < feed.books; i++) books[i].apply(updates[i])
+      books = Array.from({ length: feed.books }, () => new Book(feed.tickSize))
+      for (let i = 0; i < feed.books; i++) books[i].apply(feed.message(i))
     },
     run() {
       let sum = 0
-      for (let i = feed.books; i < updates.length; i++) {
+      for (let i = feed.books; i < feed.length; i++) {
         const one = books[book[i]]
-        one.apply(updates[i])
+        one.apply(feed.message(i))
         const bids = one.bids.top(TOP, prices, sizes)
         for (let level = 0; level < bids; level++) sum += prices[level] * sizes[level]
         const asks = one.asks.top(TOP, prices, sizes)
@@ -78,11 +144,10 @@ function ours(feed: Feed): Contender {
 
 function theirs(feed: Feed, { version, OrderBook }: Tardis): Contender {
   const { book } = feed
-  const updates: PeerUpdate[] = feed.updates.map(({ isSnapshot, bids, asks }) => ({
-    isSnapshot,
-    bids: peerLevels(bids),
-    asks: peerLevels(asks),
-  }))
+  const updates: PeerUpdate[] = book.map((_, i) => {
+    const { isSnapshot, bids, asks } = feed.message(i)
+    return { isSnapshot, bids: peerLevels(bids), asks: peerLevels(asks) }
+  })
   let books: PeerBook[] = []
   return {
     name: `tardis-dev ${version} OrderBook`,
@@ -114,36 +179,29 @@ function theirs(feed: Feed, { version, OrderBook }: Tardis): Contender {
 function feedOf(books: number, messages: number): Feed {
   const streams = Array.from({ length: books }, (_, i) => depthStream({ seed: i + 1, messages }))
   const instrument: Instrument = { id: 'BTC-USDT.bench', venue: 'bench', symbol: 'BTCUSDT', tickSize: 0.1, lotSize: 0.001 }
-  const order = Array.from({ length: messages + 1 }, (_, turn) => streams.map((stream, book) => ({ book, message: stream[turn] })))
-  const all = order.flat()
-  return {
-    instrument,
-    books,
-    book: all.map(({ book }) => book),
-    updates: all.map(({ message }) => depthEvent(message, instrument)),
-  }
+  const turns = Array.from({ length: messages + 1 }, (_, turn) => streams.map((stream, book) => messageOf(book, stream[turn])))
+  return new Feed(instrument, turns.flat())
 }
 
-function depthEvent({ isSnapshot, bids, asks }: DepthMessage, instrument: Instrument): DepthEvent {
-  const ids = { chain: 'none' as const, firstId: -1, lastId: -1, prevId: -1 }
-  return { kind: 'depth', instrument, tsEvent: 0, isSnapshot, ...ids, bids: levelsOf(bids), asks: levelsOf(asks) }
+function messageOf(book: number, { isSnapshot, bids, asks }: DepthMessage): Message {
+  return { book, isSnapshot, bids: levelsOf(bids), asks: levelsOf(asks) }
 }
 
 /** Snapshot and diffs of the recording, decoded beforehand; those from before the snapshot are left out. */
 async function recordedFeed(size: Size): Promise<Feed> {
   const { frames, instrument } = await session(size)
   const decode = binanceUsdm.decoder([instrument])
-  const updates: DepthEvent[] = []
+  const messages: Message[] = []
   let lastId = 0
   for (const frame of frames) {
     if (frame.kind !== 'message' && frame.kind !== 'rest') continue
     const [event] = decode(frame)
-    if (event?.kind !== 'depth' || (updates.length === 0 && !event.isSnapshot)) continue
+    if (event?.kind !== 'depth' || (messages.length === 0 && !event.isSnapshot)) continue
     if (event.isSnapshot) lastId = event.lastId
     if (event.lastId < lastId) continue
-    updates.push({ ...event, bids: copyOf(event.bids), asks: copyOf(event.asks) })
+    messages.push({ book: 0, isSnapshot: event.isSnapshot, bids: copyOf(event.bids), asks: copyOf(event.asks) })
   }
-  return { instrument, books: 1, book: updates.map(() => 0), updates }
+  return new Feed(instrument, messages)
 }
 
 function copyOf({ prices, sizes, length }: Levels): Levels {

@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -67,25 +68,35 @@ export interface CompareOptions {
   readonly notes?: readonly string[]
 }
 
+/** A side whose run is short repeats it within its turn, so that both sides have had their chance of a quiet moment. */
+const TURN_MICROS = 200_000
+const MOST_RUNS = 4
+/** The collector's threads go on sweeping for a while after a collection, at the cost of whoever is measured then. */
+const SWEEP_MS = 50
+
 /**
- * Runs both sides in turn (A B A B …), after one unmeasured run of each, and takes the least time of each.
+ * Runs both sides in turn (A B A B …), after one unmeasured turn of each, and takes the least time of each.
  * @throws Error when the two sides, or two rounds of one, do not compute the same checksum
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const { what, unit, count, ours, peer, size, clock = 'cpu' } = options
   const contenders = peer ? [ours, peer] : [ours]
   const rounds = size === 'small' ? 1 : (options.rounds ?? 7)
+  const shortest = size === 'small' ? 0 : TURN_MICROS
   const times = contenders.map((): number[] => [])
   let checksum: number | null = null
   for (let round = size === 'small' ? 0 : -1; round < rounds; round++) {
     for (const [side, contender] of contenders.entries()) {
-      await contender.prepare?.()
-      const { micros, result } = await timed(clock, () => contender.run())
-      checksum ??= result
-      if (!Object.is(result, checksum)) {
-        throw new Error(`${what}: ${contender.name} computed ${result} in round ${round}, ${ours.name} ${checksum}: void`)
+      for (let turn = 0; turn <= shortest; ) {
+        await contender.prepare?.()
+        const { micros, result } = await timed(clock, () => contender.run())
+        checksum ??= result
+        if (!Object.is(result, checksum)) {
+          throw new Error(`${what}: ${contender.name} computed ${result} in round ${round}, ${ours.name} ${checksum}: void`)
+        }
+        if (round >= 0) times[side].push(micros)
+        turn += Math.max(micros, TURN_MICROS / MOST_RUNS)
       }
-      if (round >= 0) times[side].push(micros)
     }
   }
   const [own, other] = contenders.map(({ name }, side) => timingOf(name, times[side]))
@@ -104,9 +115,10 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   }
 }
 
-/** Time of one piece of work, which begins with an empty nursery so that nobody pays for another's garbage. */
+/** Time of one piece of work, which begins with a clean heap, so that nobody pays for another's garbage. */
 export async function timed<T>(clock: 'cpu' | 'wall', work: () => T | Promise<T>): Promise<{ micros: number; result: T }> {
   collectGarbage()
+  await sleep(SWEEP_MS)
   const wall = performance.now()
   const cpu = process.cpuUsage()
   const result = await work()

@@ -63,7 +63,6 @@ function partition(values: Float64Array, from: number, to: number, k: number): v
       values[j] = t
     } else {
       j++
-      values[j] = values[j] === undefined ? t : values[j]
       const swap = values[j]
       values[j] = values[right]
       values[right] = swap
