@@ -22,7 +22,9 @@ export function run(command, args, cwd = root) {
 
 /** `npm ci` in `folder` unless its lock file is the one installed last. */
 export function install(folder = root) {
-  const hash = createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
+  const hash = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex')
   const mark = join(folder, 'node_modules', '.installed')
   if (existsSync(mark) && readFileSync(mark, 'utf8') === hash) return
   console.error(`Installing what ${folder === root ? 'Tapewatch' : folder} needs …`)
@@ -33,13 +35,20 @@ export function install(folder = root) {
 
 const newest = (path) =>
   statSync(path).isDirectory()
-    ? Math.max(0, ...readdirSync(path).filter((name) => name !== 'node_modules').map((name) => newest(join(path, name))))
+    ? Math.max(
+        0,
+        ...readdirSync(path)
+          .filter((name) => name !== 'node_modules')
+          .map((name) => newest(join(path, name))),
+      )
     : statSync(path).mtimeMs
 
 /** `npm run build` unless the build is newer than every source. */
 export function build() {
   const mark = join(root, 'dist', '.built')
-  const sources = ['src', 'web', 'tsconfig.json', 'tsconfig.server.json', 'package-lock.json'].map((name) => join(root, name))
+  const sources = ['src', 'web', 'tsconfig.json', 'tsconfig.server.json', 'package-lock.json'].map((name) =>
+    join(root, name),
+  )
   if (existsSync(mark) && statSync(mark).mtimeMs > Math.max(...sources.map(newest))) return
   console.error('Building …')
   run('npm', ['run', '--silent', 'build'])

@@ -67,23 +67,28 @@ program
   .option('--speed <factor>', 'recorded seconds per second, or max', 'max')
   .option('--from <time>', 'print outputs from this time of receipt on, RFC 3339')
   .option('--to <time>', 'and before this one')
-  .action(async (files: string[], options: { outputs?: string; json?: boolean; speed: string; from?: string; to?: string }) => {
-    const speed = options.speed === 'max' ? 'max' : Number(options.speed)
-    if (speed !== 'max' && !(speed > 0)) throw usage(`--speed ${options.speed} is neither max nor a number above 0`)
-    // A reader that has seen enough (`| head`) is no error.
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? OK : ERROR))
-    await replay(
-      await sniff(files),
-      {
-        kinds: options.outputs?.split(',').map((kind) => kind.trim()) ?? [],
-        json: options.json === true,
-        speed,
-        ...(options.from !== undefined && { from: timeOf('--from', options.from) }),
-        ...(options.to !== undefined && { to: timeOf('--to', options.to) }),
-      },
-      process.stdout,
-    )
-  })
+  .action(
+    async (
+      files: string[],
+      options: { outputs?: string; json?: boolean; speed: string; from?: string; to?: string },
+    ) => {
+      const speed = options.speed === 'max' ? 'max' : Number(options.speed)
+      if (speed !== 'max' && !(speed > 0)) throw usage(`--speed ${options.speed} is neither max nor a number above 0`)
+      // A reader that has seen enough (`| head`) is no error.
+      process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? OK : ERROR))
+      await replay(
+        await sniff(files),
+        {
+          kinds: options.outputs?.split(',').map((kind) => kind.trim()) ?? [],
+          json: options.json === true,
+          speed,
+          ...(options.from !== undefined && { from: timeOf('--from', options.from) }),
+          ...(options.to !== undefined && { to: timeOf('--to', options.to) }),
+        },
+        process.stdout,
+      )
+    },
+  )
 
 program
   .command('inspect')
@@ -111,10 +116,14 @@ program
     if (!options.json) process.stderr.write(`${describe(recording)}\n`)
     const bar = progress('frames')
     const name = options.name ?? recordingName(files[0])
-    const imported = await importRecording(recording, dataDir, name, (frames) => bar.update(frames)).finally(() => bar.stop())
+    const imported = await importRecording(recording, dataDir, name, (frames) => bar.update(frames)).finally(() =>
+      bar.stop(),
+    )
     const { dir, frames, bytes } = imported
     process.stdout.write(
-      options.json ? `${JSON.stringify(imported)}\n` : `${frames} frames, ${bytes} bytes in ${dir}\nShow it: tapewatch up --source file:${dir}\n`,
+      options.json
+        ? `${JSON.stringify(imported)}\n`
+        : `${frames} frames, ${bytes} bytes in ${dir}\nShow it: tapewatch up --source file:${dir}\n`,
     )
   })
 
@@ -127,19 +136,28 @@ program
   .option('--start <time>', 'virtual start, RFC 3339', '2026-01-01T00:00:00Z')
   .option('--symbols <list>', 'comma-separated', 'BTCUSDT')
   .option('--clean', 'plant nothing')
-  .action(async (options: { out: string; seed: string; minutes: string; start: string; symbols: string; clean?: boolean }) => {
-    const minutes = numberOf('--minutes', options.minutes, 0.01, 24 * 60)
-    const seed = numberOf('--seed', options.seed, 0, 2 ** 31 - 1)
-    const startMicros = timeOf('--start', options.start)
-    const market = new SimulatedMarket({
-      seed,
-      startMicros,
-      symbols: options.symbols.split(','),
-      ...(!options.clean && { planted: defaultSchedule(seed, startMicros) }),
-    })
-    const name = options.out.replace(/\.gz$/, '')
-    await writeRecording(market, minutes * 60 * MICROS_PER_SECOND, options.out, `${name}.labels.json`)
-  })
+  .action(
+    async (options: {
+      out: string
+      seed: string
+      minutes: string
+      start: string
+      symbols: string
+      clean?: boolean
+    }) => {
+      const minutes = numberOf('--minutes', options.minutes, 0.01, 24 * 60)
+      const seed = numberOf('--seed', options.seed, 0, 2 ** 31 - 1)
+      const startMicros = timeOf('--start', options.start)
+      const market = new SimulatedMarket({
+        seed,
+        startMicros,
+        symbols: options.symbols.split(','),
+        ...(!options.clean && { planted: defaultSchedule(seed, startMicros) }),
+      })
+      const name = options.out.replace(/\.gz$/, '')
+      await writeRecording(market, minutes * 60 * MICROS_PER_SECOND, options.out, `${name}.labels.json`)
+    },
+  )
 
 program
   .command('serve-exchange')
@@ -226,7 +244,7 @@ async function up(flags: Flags): Promise<void> {
       webRoot: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web' : '../web', import.meta.url)),
     },
   })
-  closeWithGrace({ delay: 5_000, logger: false }, async ({ err }) => {
+  const closing = closeWithGrace({ delay: 5_000, logger: false }, async ({ err }) => {
     if (err) process.exitCode = fail(err)
     await api.close()
     await runtime.close()
@@ -242,6 +260,8 @@ async function up(flags: Flags): Promise<void> {
   try {
     await runtime.start()
   } catch (error) {
+    // Else an empty event loop would be taken for a wish to stop, with exit code 0.
+    closing.uninstall()
     await api.close()
     await runtime.close()
     throw error
@@ -259,7 +279,9 @@ function fail(error: unknown): number {
     process.stderr.write(`${pc.red('error')} ${error.message}\n`)
     return error.code === 'CONFIGURATION' ? USAGE : ERROR
   }
-  process.stderr.write(`${pc.red('error')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.stderr.write(
+    `${pc.red('error')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  )
   return ERROR
 }
 

@@ -1,3 +1,4 @@
+import type { Store } from '../src/edge/store/store.ts'
 import type { ClockState, Mode, SourceName, System, SystemStatus } from '../src/edge/system.ts'
 import { Engine } from '../src/engine/engine.ts'
 import { OperationalError } from '../src/market/errors.ts'
@@ -32,6 +33,7 @@ export class ScriptedSystem implements System {
   now: Micros = T0
   connected = true
   active: string[]
+  store: Store | null = null
   errors = 0
   private readonly listeners = new Set<(outputs: readonly Output[]) => void>()
   private readonly ids = new Map<string, number>()
@@ -151,6 +153,7 @@ export class ScriptedSystem implements System {
       body: encoder.encode(body),
     }
     const outputs = this.engine.step(frame)
+    this.store?.write(outputs, frame.seq)
     this.errors += outputs.filter((output) => output.type === 'data-error').length
     if (outputs.length > 0) for (const listener of this.listeners) listener(outputs)
   }

@@ -28,7 +28,11 @@ function launch(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): C
 }
 
 /** Runs the command line to its end. */
-export async function tapewatch(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = tmpdir()): Promise<Finished> {
+export async function tapewatch(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  cwd = tmpdir(),
+): Promise<Finished> {
   const child = launch(args, env, cwd)
   let stdout = ''
   let stderr = ''
@@ -85,7 +89,11 @@ export async function withTempDir<T>(use: (dir: string) => Promise<T>): Promise<
 }
 
 /** Asks until `found` gives something, for at most `withinMs`. */
-export async function until<T>(what: string, found: () => Promise<T | undefined | false | null>, withinMs = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  found: () => Promise<T | undefined | false | null>,
+  withinMs = 20_000,
+): Promise<T> {
   const deadline = performance.now() + withinMs
   for (;;) {
     const value = await found()

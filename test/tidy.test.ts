@@ -6,7 +6,20 @@ import { describe, expect, it } from 'vitest'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The path of a datum. A folder may import from those before it, never from those after it. */
-const ORDER = ['base', 'stats', 'market', 'book', 'venues', 'analytics', 'detectors', 'alerts', 'engine', 'sim', 'edge', 'main.ts']
+const ORDER = [
+  'base',
+  'stats',
+  'market',
+  'book',
+  'venues',
+  'analytics',
+  'detectors',
+  'alerts',
+  'engine',
+  'sim',
+  'edge',
+  'main.ts',
+]
 const CORE = ORDER.slice(0, ORDER.indexOf('edge'))
 
 const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
@@ -54,10 +67,15 @@ describe('the source tree', () => {
       .flatMap(({ name, text }) => {
         const bare = withoutComments(text)
         // A live venue's list of instruments is asked for by the edge, through a function that it hands in.
-        const allowed = name.replaceAll('\\', '/').match(/^venues\/\w+\/(plan|instruments)\.ts$/) || name.endsWith('plugin.ts')
+        const allowed =
+          name.replaceAll('\\', '/').match(/^venues\/\w+\/(plan|instruments)\.ts$/) || name.endsWith('plugin.ts')
         return [
-          ...bans.filter((ban) => ban.test(bare) && !(allowed && /async|await/.test(ban.source))).map((ban) => `${name}: ${ban.source}`),
-          ...importsOf(text).filter((target) => !target.startsWith('.')).map((target) => `${name}: imports ${target}`),
+          ...bans
+            .filter((ban) => ban.test(bare) && !(allowed && /async|await/.test(ban.source)))
+            .map((ban) => `${name}: ${ban.source}`),
+          ...importsOf(text)
+            .filter((target) => !target.startsWith('.'))
+            .map((target) => `${name}: imports ${target}`),
         ]
       })
     expect(wrong).toEqual([])
@@ -66,7 +84,9 @@ describe('the source tree', () => {
   it('has no file that nothing imports', () => {
     const imported = new Set(
       files.flatMap(({ name, text }) =>
-        importsOf(text).filter((target) => target.startsWith('.')).map((target) => relative(join(root, 'src'), join(root, 'src', dirname(name), target))),
+        importsOf(text)
+          .filter((target) => target.startsWith('.'))
+          .map((target) => relative(join(root, 'src'), join(root, 'src', dirname(name), target))),
       ),
     )
     expect(code.map(({ name }) => name).filter((name) => name !== 'main.ts' && !imported.has(name))).toEqual([])
@@ -80,7 +100,10 @@ describe('the source tree', () => {
       const text = readFileSync(join(root, 'web', name), 'utf8')
       return [...text.matchAll(/import\s+(type\s+)?[^;'"]*?from\s+'([^']+)'/g)]
         .filter(([, , target]) => relative(root, join(root, 'web', dirname(name), target)).startsWith('src'))
-        .filter(([, type, target]) => !type || !/src\/(market|edge\/api\/schema)/.test(relative(root, join(root, 'web', dirname(name), target))))
+        .filter(
+          ([, type, target]) =>
+            !type || !/src\/(market|edge\/api\/schema)/.test(relative(root, join(root, 'web', dirname(name), target))),
+        )
         .map(([statement]) => `${name}: ${statement}`)
     })
     expect(wrong).toEqual([])

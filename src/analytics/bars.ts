@@ -1,6 +1,6 @@
+import type { TradeEvent } from '../market/event.ts'
 import type { BarOutput, OutputLog } from '../market/output.ts'
 import type { InstrumentId, Micros, Price, Size } from '../market/units.ts'
-import type { TradeEvent } from '../market/event.ts'
 
 /** A bar without trades in sight closes so long after its end: venue clocks and ours may differ, and trades travel. */
 const GRACE_MICROS = 2_000_000

@@ -67,7 +67,8 @@ export class Book {
   /** Adds `delta` (lots) to a level, for order-level feeds; a level never goes below zero. */
   add(side: 'bid' | 'ask', price: Price, delta: number): Refusal | null {
     const ticks = this.grid.toTicks(price)
-    if (!(price > 0) || !Number.isFinite(delta)) return { code: 'bad-number', message: `price ${price}, size change ${delta}` }
+    if (!(price > 0) || !Number.isFinite(delta))
+      return { code: 'bad-number', message: `price ${price}, size change ${delta}` }
     if (!this.grid.isOnGrid(price, ticks)) {
       const refusal = this.refine(price)
       return refusal ?? this.add(side, price, delta)
@@ -136,7 +137,8 @@ export class Book {
 
   private refine(price: Price): Refusal | null {
     const finer = this.mayRefine ? this.grid.refinedFor(price) : null
-    if (!finer) return { code: 'off-tick', message: `price ${price} is not a multiple of the tick size ${this.grid.tickSize}` }
+    if (!finer)
+      return { code: 'off-tick', message: `price ${price} is not a multiple of the tick size ${this.grid.tickSize}` }
     const { bids, asks, grid } = this
     this.grid = finer
     this.bids = new BookSide('bid', finer)

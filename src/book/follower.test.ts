@@ -20,14 +20,31 @@ const depth = (
   [firstId, lastId, prevId]: readonly [number, number, number],
   bids: readonly (readonly [number, number])[],
   asks: readonly (readonly [number, number])[],
-): DepthEvent => ({ kind: 'depth', instrument, tsEvent: 0, chain, isSnapshot, firstId, lastId, prevId, bids: levels(bids), asks: levels(asks) })
+): DepthEvent => ({
+  kind: 'depth',
+  instrument,
+  tsEvent: 0,
+  chain,
+  isSnapshot,
+  firstId,
+  lastId,
+  prevId,
+  bids: levels(bids),
+  asks: levels(asks),
+})
 
 function follow() {
   const outputs: Output[] = []
   const log = { seq: 1, ts: 1_000_000, push: (output: Output) => outputs.push(output) as unknown as void }
   const stats = newStats()
   const follower = new BookFollower(instrument, log, stats)
-  return { follower, outputs, log, stats, of: (type: Output['type']) => outputs.filter((output) => output.type === type) }
+  return {
+    follower,
+    outputs,
+    log,
+    stats,
+    of: (type: Output['type']) => outputs.filter((output) => output.type === type),
+  }
 }
 
 const bookOf = (follower: BookFollower) => {
@@ -62,7 +79,11 @@ class Venue {
     return { bids: rows(this.bids, -1), asks: rows(this.asks, 1) }
   }
 
-  diff(chain: DepthChain, changes: readonly (readonly [isBid: boolean, distance: number, size: number])[], idHole: number): DepthEvent {
+  diff(
+    chain: DepthChain,
+    changes: readonly (readonly [isBid: boolean, distance: number, size: number])[],
+    idHole: number,
+  ): DepthEvent {
     const prevId = this.lastEmitted
     this.id += chain === 'pu' ? idHole : 0
     const firstId = this.id + 1
@@ -95,7 +116,10 @@ const change = fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 30 }), fc.intege
 const action = fc.record({
   changes: fc.array(change, { minLength: 1, maxLength: 4 }),
   idHole: fc.integer({ min: 0, max: 3 }),
-  fate: fc.oneof({ weight: 12, arbitrary: fc.constant('pass') }, { weight: 4, arbitrary: fc.constantFrom('drop', 'duplicate', 'swap', 'disconnect') }),
+  fate: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('pass') },
+    { weight: 4, arbitrary: fc.constantFrom('drop', 'duplicate', 'swap', 'disconnect') },
+  ),
   snapshotAfter: fc.integer({ min: 0, max: 6 }),
 })
 
@@ -147,7 +171,9 @@ describe('BookFollower', () => {
             }
           })
           everGapped += of('gap').length
-          expect(of('data-error').filter((output) => output.type === 'data-error' && output.code === 'divergence')).toEqual([])
+          expect(
+            of('data-error').filter((output) => output.type === 'data-error' && output.code === 'divergence'),
+          ).toEqual([])
         }),
         { numRuns: 400 },
       )
@@ -199,14 +225,34 @@ describe('BookFollower', () => {
   it('refuses an update with an off-tick price as a whole, and gives the book up', () => {
     const { follower, of } = joined()
     const before = bookOf(follower)
-    follower.onDepth(depth('pu', false, [12, 12, 11], [[99.9, 7], [99.85, 1]], []))
+    follower.onDepth(
+      depth(
+        'pu',
+        false,
+        [12, 12, 11],
+        [
+          [99.9, 7],
+          [99.85, 1],
+        ],
+        [],
+      ),
+    )
     expect(bookOf(follower)).toEqual(before)
     expect(follower.state).toBe('gapped')
-    expect(of('data-error')).toMatchObject([{ code: 'off-tick', message: 'price 99.85 is not a multiple of the tick size 0.1' }])
+    expect(of('data-error')).toMatchObject([
+      { code: 'off-tick', message: 'price 99.85 is not a multiple of the tick size 0.1' },
+    ])
   })
 
   it('refuses NaN, infinite, negative and zero prices and sizes', () => {
-    for (const level of [[Number.NaN, 1], [99, Number.NaN], [-1, 1], [0, 1], [99, -1], [Number.POSITIVE_INFINITY, 1]] as const) {
+    for (const level of [
+      [Number.NaN, 1],
+      [99, Number.NaN],
+      [-1, 1],
+      [0, 1],
+      [99, -1],
+      [Number.POSITIVE_INFINITY, 1],
+    ] as const) {
       const { follower, of } = joined()
       const before = bookOf(follower)
       follower.onDepth(depth('pu', false, [12, 12, 11], [level], []))
@@ -246,7 +292,16 @@ describe('BookFollower', () => {
   it('compares with quotes at the same id, whichever comes first, and gives the book up when they differ', () => {
     const { follower, stats } = joined()
     const quote = (updateId: number, bidSize: number) =>
-      follower.onQuote({ kind: 'quote', instrument, tsEvent: 0, updateId, bidPrice: 99.9, bidSize, askPrice: 100.1, askSize: 1 })
+      follower.onQuote({
+        kind: 'quote',
+        instrument,
+        tsEvent: 0,
+        updateId,
+        bidPrice: 99.9,
+        bidSize,
+        askPrice: 100.1,
+        askSize: 1,
+      })
     quote(11, 1)
     quote(12, 5)
     expect(stats.quoteChecks).toBe(1)
@@ -262,7 +317,18 @@ describe('BookFollower', () => {
     follower.onRequest()
     follower.onDepth(depth('pu', false, [12, 14, 11], [[99.8, 9]], []))
     // Made at 12, when 99.8 still held 2.
-    follower.onDepth(depth('pu', true, [12, 12, -1], [[99.9, 1], [99.8, 2]], asks))
+    follower.onDepth(
+      depth(
+        'pu',
+        true,
+        [12, 12, -1],
+        [
+          [99.9, 1],
+          [99.8, 2],
+        ],
+        asks,
+      ),
+    )
     expect(of('book-check')).toMatchObject([{ against: 'snapshot', mismatches: 0, levels: 2 }])
     expect(follower.state).toBe('verified')
     follower.onRequest()

@@ -209,7 +209,10 @@ export class BookFollower implements BookView {
     if (mismatches === 0) return
     this.stats.bookMismatches++
     this.pushCheck('file', event.bids.length + event.asks.length, mismatches)
-    this.error('divergence', `${mismatches} of the file's ${event.bids.length + event.asks.length} levels differ from the messages`)
+    this.error(
+      'divergence',
+      `${mismatches} of the file's ${event.bids.length + event.asks.length} levels differ from the messages`,
+    )
   }
 
   /** The venue changed its price grid: what is held cannot be continued. */
@@ -456,7 +459,15 @@ export class BookFollower implements BookView {
       this.waitingLevels = 0
     }
     this.become('gapped', reason)
-    this.log.push({ type: 'gap', seq: this.log.seq, ts: this.log.ts, instrument: this.instrument.id, reason, from, to: this.log.ts })
+    this.log.push({
+      type: 'gap',
+      seq: this.log.seq,
+      ts: this.log.ts,
+      instrument: this.instrument.id,
+      reason,
+      from,
+      to: this.log.ts,
+    })
     this.askSnapshot(reason)
   }
 
@@ -624,6 +635,10 @@ function saveDepth({ instrument: _, ...event }: DepthEvent): SavedDepth {
 }
 
 function copyDepth(event: DepthEvent): DepthEvent {
-  const copy = ({ prices, sizes, length }: Levels) => ({ prices: prices.slice(0, length), sizes: sizes.slice(0, length), length })
+  const copy = ({ prices, sizes, length }: Levels) => ({
+    prices: prices.slice(0, length),
+    sizes: sizes.slice(0, length),
+    length,
+  })
   return { ...event, bids: copy(event.bids), asks: copy(event.asks) }
 }

@@ -7,7 +7,8 @@ export class Grid {
 
   constructor(tickSize: number) {
     let scale = 1
-    while (scale < 1e15 && Math.abs(tickSize * scale - Math.round(tickSize * scale)) > 1e-9 * tickSize * scale) scale *= 10
+    while (scale < 1e15 && Math.abs(tickSize * scale - Math.round(tickSize * scale)) > 1e-9 * tickSize * scale)
+      scale *= 10
     this.tickSize = tickSize
     this.scale = scale
     this.unit = Math.round(tickSize * scale)

@@ -103,7 +103,8 @@ export class OrderTracker {
   restore(saved: SavedOrders): void {
     this.orders.clear()
     this.gone.clear()
-    for (const [id, side, price, size, wasReduced] of saved.resting) this.orders.set(id, { side, price, size, wasReduced })
+    for (const [id, side, price, size, wasReduced] of saved.resting)
+      this.orders.set(id, { side, price, size, wasReduced })
     for (const [id, size] of saved.gone) this.gone.set(id, size)
   }
 

@@ -19,7 +19,11 @@ class PlainSide {
 
 // Jumps far beyond the window, clusters inside it, and removals as often as insertions.
 const step = fc.record({
-  ticks: fc.oneof(fc.integer({ min: 50_000, max: 50_200 }), fc.integer({ min: 49_000, max: 52_000 }), fc.integer({ min: 1, max: 200_000 })),
+  ticks: fc.oneof(
+    fc.integer({ min: 50_000, max: 50_200 }),
+    fc.integer({ min: 49_000, max: 52_000 }),
+    fc.integer({ min: 1, max: 200_000 }),
+  ),
   size: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 1000 })),
 })
 
@@ -82,17 +86,21 @@ describe('BookSide', () => {
 describe('Grid', () => {
   it('gives back the double that the text parses to', () => {
     fc.assert(
-      fc.property(fc.constantFrom(0.1, 0.01, 0.00001, 0.5, 0.25, 1, 5, 0.00000001, 0.0005), fc.integer({ min: 1, max: 2 ** 40 }), (tickSize, ticks) => {
-        const grid = new Grid(tickSize)
-        const decimals = (tickSize.toFixed(12).replace(/0+$/, '').split('.')[1] ?? '').length
-        const unit = Math.round(tickSize * 10 ** decimals)
-        const digits = String(BigInt(ticks) * BigInt(unit)).padStart(decimals + 1, '0')
-        const text = decimals ? `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}` : digits
-        fc.pre(Number(digits) < 2 ** 53)
-        expect(grid.toPrice(ticks)).toBe(Number(text))
-        expect(grid.toTicks(Number(text))).toBe(ticks)
-        expect(grid.isOnGrid(Number(text), ticks)).toBe(true)
-      }),
+      fc.property(
+        fc.constantFrom(0.1, 0.01, 0.00001, 0.5, 0.25, 1, 5, 0.00000001, 0.0005),
+        fc.integer({ min: 1, max: 2 ** 40 }),
+        (tickSize, ticks) => {
+          const grid = new Grid(tickSize)
+          const decimals = (tickSize.toFixed(12).replace(/0+$/, '').split('.')[1] ?? '').length
+          const unit = Math.round(tickSize * 10 ** decimals)
+          const digits = String(BigInt(ticks) * BigInt(unit)).padStart(decimals + 1, '0')
+          const text = decimals ? `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}` : digits
+          fc.pre(Number(digits) < 2 ** 53)
+          expect(grid.toPrice(ticks)).toBe(Number(text))
+          expect(grid.toTicks(Number(text))).toBe(ticks)
+          expect(grid.isOnGrid(Number(text), ticks)).toBe(true)
+        },
+      ),
     )
   })
 

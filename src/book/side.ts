@@ -82,7 +82,8 @@ export class BookSide implements SideView {
         this.inWindow--
         if (index === this.best) {
           this.best = this.below(index)
-          if (this.best < LOW && this.farCount > 0) this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
+          if (this.best < LOW && this.farCount > 0)
+            this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
         }
       }
       return before

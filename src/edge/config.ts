@@ -27,6 +27,10 @@ export interface Config {
   /** Journal kept per source before the oldest segments go. */
   readonly retainBytes: number
   readonly groupCommitMs: number
+  /** Rows of the store older than its newest by more than this are deleted. */
+  readonly storeRetainHours: number
+  /** While the store takes more, its oldest rows are deleted. */
+  readonly storeMaxBytes: number
   readonly staleAfterMs: number
   readonly checkSnapshotsEveryMs: number
   /** Where the venue is, when not at its usual address. */
@@ -39,7 +43,8 @@ const INTERVAL_UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 /** `1s`, `5m`, `4h` → milliseconds. */
 export function intervalMs(text: string): number {
   const match = /^(\d+)([smhd])$/.exec(text.trim())
-  if (!match || Number(match[1]) === 0) throw new OperationalError('CONFIGURATION', `"${text}" is not an interval such as 1s, 5m, 4h or 1d`)
+  if (!match || Number(match[1]) === 0)
+    throw new OperationalError('CONFIGURATION', `"${text}" is not an interval such as 1s, 5m, 4h or 1d`)
   return Number(match[1]) * INTERVAL_UNITS[match[2] as keyof typeof INTERVAL_UNITS]
 }
 
@@ -60,7 +65,11 @@ export interface Flags {
  * @param flags what the command line said
  * @throws OperationalError CONFIGURATION naming the setting, its value and what is allowed
  */
-export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = process.env, directory = process.cwd()): Config {
+export function loadConfig(
+  flags: Flags = {},
+  environment: NodeJS.ProcessEnv = process.env,
+  directory = process.cwd(),
+): Config {
   const file = join(directory, '.env')
   const fromFile = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}
   const get = (name: string): string | undefined => {
@@ -74,7 +83,9 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
     const text = flag ?? get(name)
     if (text === undefined) return fallback
     const value = Number(text)
-    return Number.isInteger(value) && value >= min && value <= max ? value : wrong(name, text, `a whole number from ${min} to ${max}`)
+    return Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : wrong(name, text, `a whole number from ${min} to ${max}`)
   }
   const list = (name: string, fallback: readonly string[]): readonly string[] =>
     get(name)
@@ -100,9 +111,11 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
     wrong('source', source, 'auto, sim, binance-usdm, binance-spot or file:PATH')
   }
   const start = flags.start ?? get('TAPEWATCH_START') ?? null
-  if (start !== null && !Number.isFinite(Date.parse(start))) wrong('start', start, 'a time such as 2026-11-20T10:00:00Z')
+  if (start !== null && !Number.isFinite(Date.parse(start)))
+    wrong('start', start, 'a time such as 2026-11-20T10:00:00Z')
   const symbols = list('AVAILABLE_SYMBOLS', ['BTCUSDT', 'ETHUSDT', 'BNBUSDT', 'SOLUSDT', 'ADAUSDT'])
-  for (const symbol of symbols) if (!/^[A-Z0-9_]{2,32}$/.test(symbol)) wrong('AVAILABLE_SYMBOLS', symbol, 'a symbol such as BTCUSDT')
+  for (const symbol of symbols)
+    if (!/^[A-Z0-9_]{2,32}$/.test(symbol)) wrong('AVAILABLE_SYMBOLS', symbol, 'a symbol such as BTCUSDT')
   const speed = Number(get('REPLAY_SPEED') ?? '1')
   if (!(speed >= 0.1 && speed <= 100)) wrong('REPLAY_SPEED', String(get('REPLAY_SPEED')), 'a number from 0.1 to 100')
   const logLevel = (get('LOG_LEVEL') ?? 'info').toLowerCase()
@@ -116,7 +129,9 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
     host: flags.host ?? get('HOST') ?? '127.0.0.1',
     port: integer('PORT', 8000, 0, 65_535, flags.port),
     dataDir:
-      flags.dataDir ?? get('TAPEWATCH_DATA_DIR') ?? join(get('XDG_DATA_HOME') ?? join(homedir(), '.local', 'share'), 'tapewatch'),
+      flags.dataDir ??
+      get('TAPEWATCH_DATA_DIR') ??
+      join(get('XDG_DATA_HOME') ?? join(homedir(), '.local', 'share'), 'tapewatch'),
     open: flags.open ?? get('TAPEWATCH_OPEN') === '1',
     apiKey: get('TAPEWATCH_API_KEY') ?? null,
     symbols,
@@ -128,10 +143,16 @@ export function loadConfig(flags: Flags = {}, environment: NodeJS.ProcessEnv = p
     replaySpeed: speed,
     retainBytes: integer('TAPEWATCH_RETAIN_MB', 4_096, 64, 10_000_000) * 2 ** 20,
     groupCommitMs: integer('TAPEWATCH_GROUP_COMMIT_MS', 10, 1, 20),
+    storeRetainHours: integer('TAPEWATCH_STORE_RETAIN_HOURS', 720, 1, 1_000_000),
+    storeMaxBytes: integer('TAPEWATCH_STORE_MAX_MB', 8_192, 16, 10_000_000) * 2 ** 20,
     staleAfterMs: integer('TAPEWATCH_STALE_AFTER_MS', 10_000, 500, 600_000),
     checkSnapshotsEveryMs: integer('TAPEWATCH_CHECK_EVERY_MS', 300_000, 1_000, 86_400_000),
     usdm: {
-      ...bases({ rest: 'BINANCE_USDM_REST', publicStream: 'BINANCE_USDM_PUBLIC_WS', marketStream: 'BINANCE_USDM_MARKET_WS' }),
+      ...bases({
+        rest: 'BINANCE_USDM_REST',
+        publicStream: 'BINANCE_USDM_PUBLIC_WS',
+        marketStream: 'BINANCE_USDM_MARKET_WS',
+      }),
       ...(tradesOn === 'public' && { tradesOn }),
     },
     spot: bases({ rest: 'BINANCE_SPOT_REST', stream: 'BINANCE_SPOT_WS' }),

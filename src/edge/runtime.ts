@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Checkpoint, CHECKPOINT_VERSION, Engine, type EngineOptions } from '../engine/engine.ts'
+import { CHECKPOINT_VERSION, type Checkpoint, Engine, type EngineOptions } from '../engine/engine.ts'
 import { OperationalError } from '../market/errors.ts'
 import type { NewFrame } from '../market/frame.ts'
 import type { Instrument } from '../market/instrument.ts'
@@ -20,12 +20,15 @@ import { readLatestCheckpoint, writeCheckpoint } from './journal/checkpoint.ts'
 import { Journal } from './journal/journal.ts'
 import { journalSpan, readJournal } from './journal/read.ts'
 import { sniff } from './sources/sniff.ts'
-import type { System, SystemStatus } from './system.ts'
+import { Store } from './store/store.ts'
+import type { SourceName, System, SystemStatus } from './system.ts'
 
 const PROBE_MS = 2_500
 const CHECKPOINT_EVERY_MS = 60_000
 /** Outputs of before a restart that are published again, so that recent trades are there at once. */
 const RECENT_OUTPUTS = 50_000
+/** Bars that the store is made of, whatever else is built. */
+const STORED_BARS_MS = [1_000, 60_000]
 /** Runs of the simulation kept on disk, the present one included. */
 const KEPT_SIM_RUNS = 3
 
@@ -40,6 +43,7 @@ export interface RuntimeOptions {
 /** Joins a driver, the journal and the engine: frame → journal → fold → listeners. One source, from start to end. */
 export class Runtime implements System {
   engine: Engine
+  store: Store | null = null
   private readonly options: RuntimeOptions
   private readonly engineOptions: EngineOptions
   private readonly clock = new Clock()
@@ -62,7 +66,7 @@ export class Runtime implements System {
     this.engineOptions = {
       decoders: DECODERS,
       staleAfterMs: config.staleAfterMs,
-      barIntervalsMs: config.barIntervalsMs,
+      barIntervalsMs: [...new Set([...config.barIntervalsMs, ...STORED_BARS_MS])],
     }
     this.engine = new Engine(this.engineOptions)
     this.startedAt = this.clock.now()
@@ -81,9 +85,8 @@ export class Runtime implements System {
     const venue = binanceUsdm(config.usdm)
     this.label = `probing ${new URL(venue.restBase).host}`
     const found = await probe(venue.restBase, PROBE_MS, this.clock)
-    if (found.reachable) return this.startLive('binance-usdm')
-    this.fallbackReason = found.reason
-    return this.startSim()
+    this.fallbackReason = found.reachable ? await this.whyNotLive() : found.reason
+    if (this.fallbackReason !== null) return this.startSim()
   }
 
   status(): SystemStatus {
@@ -97,7 +100,12 @@ export class Runtime implements System {
       now: this.engine.ts > 0 ? this.engine.ts : null,
       active: driver?.active() ?? [],
       connections: driver?.connections() ?? [],
-      journal: { seq: this.seq, durableSeq: journal?.durableSeq ?? this.seq, bytes: journal?.bytes ?? 0, cut: this.cut },
+      journal: {
+        seq: this.seq,
+        durableSeq: journal?.durableSeq ?? this.seq,
+        bytes: journal?.bytes ?? 0,
+        cut: this.cut,
+      },
       startedAt: this.startedAt,
       frames: this.frames,
       errors: this.errors,
@@ -141,6 +149,9 @@ export class Runtime implements System {
     clearInterval(this.checkpointTimer)
     this.driver?.close()
     if (this.journal && this.driver?.source !== 'sim') await this.saveCheckpoint()
+    // What the journal does not have must not be stored.
+    await this.journal?.flush()
+    await this.store?.close()
     await this.journal?.close()
   }
 
@@ -169,25 +180,36 @@ export class Runtime implements System {
     rmSync(dir, { recursive: true, force: true })
     forgetOldRuns(runs, KEPT_SIM_RUNS - 1)
     await this.openJournal(dir)
+    await this.openStore('sim', true)
     const driver = new SimDriver({
       seed: config.seed,
       startMicros,
       symbols: config.symbols,
       clock: this.clock,
       ingest: this.ingest,
+      ready: () => this.store?.ready(),
       onFailure: this.options.onFatal,
     })
     this.driver = driver
     await driver.run()
   }
 
+  /** Null when the venue answered and runs. Reached but refused (by country, say) is a reason like any other. */
+  private async whyNotLive(): Promise<string | null> {
+    try {
+      await this.startLive('binance-usdm')
+      return null
+    } catch (error) {
+      if (error instanceof OperationalError && error.code !== 'JOURNAL_LOCKED' && error.code !== 'DISK')
+        return error.message
+      throw error
+    }
+  }
+
   private async startLive(source: LiveDriver['source']): Promise<void> {
     const { config, report } = this.options
     const venue: LiveVenue = source === 'binance-usdm' ? binanceUsdm(config.usdm) : binanceSpot(config.spot)
     this.label = `connecting to ${source}`
-    const dir = join(config.dataDir, 'journal', source)
-    await this.openJournal(dir)
-    await this.catchUp(dir)
     const driver = new LiveDriver({
       source,
       venue,
@@ -197,11 +219,18 @@ export class Runtime implements System {
       checkEveryMs: config.checkSnapshotsEveryMs,
     })
     await driver.open()
+    const dir = join(config.dataDir, 'journal', source)
+    await this.openJournal(dir)
+    await this.openStore(source, false)
+    await this.catchUp(dir)
     this.driver = driver
     const listed = new Set(driver.available().map(({ symbol }) => symbol))
     const missing = config.symbols.filter((symbol) => !listed.has(symbol))
     if (missing.length > 0) report(`${source} does not have ${missing.join(', ')}; they are left out`)
-    driver.start(config.symbols.filter((symbol) => listed.has(symbol)), true)
+    driver.start(
+      config.symbols.filter((symbol) => listed.has(symbol)),
+      true,
+    )
     this.checkpointTimer = setInterval(() => {
       this.saveCheckpoint().catch(this.options.onFatal)
     }, CHECKPOINT_EVERY_MS)
@@ -211,6 +240,7 @@ export class Runtime implements System {
     const { config, report } = this.options
     this.label = `reading ${path}`
     const recording = await sniff([path])
+    await this.openStore('file', true)
     const driver = new FileDriver({
       path,
       recording,
@@ -239,8 +269,35 @@ export class Runtime implements System {
     this.seq = journal.lastSeq
     if (journal.recovery) {
       this.cut = journal.recovery.reason
-      report(`journal: ${journal.recovery.cutBytes} bytes after frame ${journal.recovery.lastSeq} were cut: ${this.cut}`)
+      report(
+        `journal: ${journal.recovery.cutBytes} bytes after frame ${journal.recovery.lastSeq} were cut: ${this.cut}`,
+      )
     }
+  }
+
+  /** @param fresh the source begins anew, and so does its history */
+  private async openStore(source: SourceName, fresh: boolean): Promise<void> {
+    const { config, report } = this.options
+    const limits = {
+      retainHours: config.storeRetainHours,
+      maxBytes: config.storeMaxBytes,
+      report,
+      ...(this.journal && { whenDurable: (seq: Seq) => this.journal?.whenDurable(seq) ?? Promise.resolve() }),
+    }
+    const path = join(config.dataDir, 'store', `${source}.duckdb`)
+    try {
+      this.store = await Store.open({ ...limits, path, fresh, ...(!fresh && { maxSeq: this.seq }) })
+    } catch (error) {
+      // A second simulation or replay beside this one: nothing of it is lasting anyway.
+      if (!fresh || !(error instanceof OperationalError)) throw error
+      report(`${error.message}; this run keeps its history in a file of its own`)
+      this.store = await Store.open({
+        ...limits,
+        path: join(config.dataDir, 'store', `${source}-${process.pid}.duckdb`),
+        fresh,
+      })
+    }
+    this.store.attach(this.engine)
   }
 
   /**
@@ -248,7 +305,9 @@ export class Runtime implements System {
    * that engine before its connections are marked as lost: its books were good then, not now.
    */
   private async catchUp(dir: string): Promise<void> {
-    const saved = await readLatestCheckpoint(dir, this.seq)
+    const { store } = this
+    // What the store lacks must be folded once more.
+    const saved = await readLatestCheckpoint(dir, Math.min(this.seq, store?.seq ?? this.seq))
     for (const skipped of saved?.skipped ?? []) this.options.report(`checkpoint: ${skipped}`)
     const checkpoint = saved?.json as Checkpoint | undefined
     // One that another version of the engine wrote is of no use; the journal has everything.
@@ -260,8 +319,14 @@ export class Runtime implements System {
     const span = await journalSpan(dir)
     // Without a checkpoint the oldest frames may be gone: then the past begins with the first one kept.
     const from = Math.max(engine.seq + 1, span?.firstSeq ?? 1)
+    store?.attach(engine)
     for await (const frames of readJournal(dir, { from })) {
-      for (const frame of frames) recent.push(...engine.step(frame))
+      for (const frame of frames) {
+        const outputs = engine.step(frame)
+        store?.write(outputs, frame.seq)
+        recent.push(...outputs)
+      }
+      await store?.ready()
       if (recent.length > 2 * RECENT_OUTPUTS) recent = recent.slice(-RECENT_OUTPUTS)
     }
     this.engine = engine
@@ -281,15 +346,18 @@ export class Runtime implements System {
     const { journal, journalDir } = this
     if (!journal || !journalDir || this.engine.seq === 0) return
     const checkpoint = this.engine.checkpoint()
-    // A checkpoint must never be ahead of the journal on disk.
+    // A checkpoint must never be ahead of the journal on disk, nor of the store that is caught up from it.
     await journal.whenDurable(checkpoint.seq)
+    await this.store?.flush()
     await writeCheckpoint(journalDir, checkpoint.seq, checkpoint)
   }
 
   private readonly ingest = (frame: NewFrame): void => {
     this.seq = this.journal ? this.journal.append(frame) : this.seq + 1
     this.frames++
-    this.publish(this.engine.step({ ...frame, seq: this.seq }))
+    const outputs = this.engine.step({ ...frame, seq: this.seq })
+    this.store?.write(outputs, this.seq)
+    this.publish(outputs)
   }
 
   private publish(outputs: readonly Output[]): void {

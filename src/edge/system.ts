@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { Output } from '../market/output.ts'
 import type { Micros, Seq } from '../market/units.ts'
+import type { Store } from './store/store.ts'
 
 export type SourceName = 'sim' | 'binance-usdm' | 'binance-spot' | 'file'
 export type Mode = 'SIMULATION' | 'LIVE' | 'CSV_REPLAY'
@@ -40,6 +41,8 @@ export interface SystemStatus {
 export interface System {
   /** Another object after a start that restored one: read it anew each time. */
   readonly engine: Engine
+  /** History of the source; null before it runs. */
+  readonly store: Store | null
   status(): SystemStatus
   /** Everything the source could stream, configured symbols first. */
   available(): readonly Instrument[]

@@ -27,7 +27,13 @@ function journal(): Frame[] {
   frames.splice(diffs[120], 1)
   frames.splice(diffs[40], 0, frames[diffs[40]])
   const at = Math.floor(frames.length * 0.7)
-  const cut = (kind: 'connected' | 'disconnected'): NewFrame => ({ ...frames[at], kind, topic: 'public', venue: 'sim', body: new Uint8Array(0) })
+  const cut = (kind: 'connected' | 'disconnected'): NewFrame => ({
+    ...frames[at],
+    kind,
+    topic: 'public',
+    venue: 'sim',
+    body: new Uint8Array(0),
+  })
   frames.splice(at, 0, cut('disconnected'), cut('connected'))
   return frames.map((frame, i) => ({ ...frame, seq: i + 1 }))
 }
@@ -83,7 +89,8 @@ describe('Engine', () => {
     const engine = new Engine(options)
     for (const frame of frames) {
       for (const output of engine.step(frame)) {
-        if (output.type === 'top' || output.type === 'measures') expect(engine.find(output.instrument)?.book.state).toBe('verified')
+        if (output.type === 'top' || output.type === 'measures')
+          expect(engine.find(output.instrument)?.book.state).toBe('verified')
       }
     }
   })

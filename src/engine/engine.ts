@@ -128,7 +128,8 @@ export class Engine {
         this.up.delete(`${frame.venue} ${frame.topic}`)
         this.pushConnection(frame, false)
         for (const fold of this.folds.values()) {
-          if (fold.instrument.venue === frame.venue) fold.onDisconnected(frame.topic, `connection ${frame.topic} was lost: ${textOf(frame)}`)
+          if (fold.instrument.venue === frame.venue)
+            fold.onDisconnected(frame.topic, `connection ${frame.topic} was lost: ${textOf(frame)}`)
         }
         break
       case 'clock':
@@ -240,7 +241,9 @@ export class Engine {
     if (known) return known
     const venue = this.venues.get(frame.venue)
     assert(venue, `no decoder for venue ${frame.venue}`)
-    const instruments = [...this.folds.values()].map((fold) => fold.instrument).filter((one) => one.venue === frame.venue)
+    const instruments = [...this.folds.values()]
+      .map((fold) => fold.instrument)
+      .filter((one) => one.venue === frame.venue)
     const decode = venue.decoder(instruments)
     const ofVenue = this.decoders.get(frame.venue) ?? new Map<string, Decode>()
     this.decoders.set(frame.venue, ofVenue.set(connection, decode))

@@ -2,13 +2,21 @@ import { Bars, type SavedBar } from '../analytics/bars.ts'
 import { spreadBps, weightedMid } from '../analytics/mid.ts'
 import { obi, weightedObi } from '../analytics/obi.ts'
 import { Ofi, type SavedOfi } from '../analytics/ofi.ts'
+import { assertNever } from '../base/assert.ts'
 import { BookFollower, type FollowerState } from '../book/follower.ts'
 import { OrderTracker, type SavedOrders } from '../book/orders.ts'
-import type { BookCheckEvent, DepthEvent, KlinesEvent, MarketEvent, OrderEvent, QuoteEvent, TradeEvent } from '../market/event.ts'
+import type {
+  BookCheckEvent,
+  DepthEvent,
+  KlinesEvent,
+  MarketEvent,
+  OrderEvent,
+  QuoteEvent,
+  TradeEvent,
+} from '../market/event.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { BarOutput, DataErrorOutput, OutputLog } from '../market/output.ts'
 import { type InstrumentStats, newStats } from '../market/stats.ts'
-import { assertNever } from '../base/assert.ts'
 
 const DEPTH = 10
 const bidPrices = new Float64Array(DEPTH)
@@ -77,7 +85,13 @@ export class InstrumentFold {
       case 'ticker': {
         this.stats.tickers++
         const { kind: _, instrument, ...fields } = event
-        return this.log.push({ type: 'ticker', seq: this.log.seq, ts: this.log.ts, instrument: instrument.id, ...fields })
+        return this.log.push({
+          type: 'ticker',
+          seq: this.log.seq,
+          ts: this.log.ts,
+          instrument: instrument.id,
+          ...fields,
+        })
       }
       case 'mark': {
         this.stats.marks++
@@ -87,7 +101,13 @@ export class InstrumentFold {
       case 'liquidation': {
         this.stats.liquidations++
         const { kind: _, instrument, ...fields } = event
-        return this.log.push({ type: 'liquidation', seq: this.log.seq, ts: this.log.ts, instrument: instrument.id, ...fields })
+        return this.log.push({
+          type: 'liquidation',
+          seq: this.log.seq,
+          ts: this.log.ts,
+          instrument: instrument.id,
+          ...fields,
+        })
       }
       case 'klines':
         return this.onKlines(event)
@@ -311,6 +331,13 @@ export class InstrumentFold {
 
   private error(code: DataErrorOutput['code'], message: string): void {
     this.stats.dataErrors++
-    this.log.push({ type: 'data-error', seq: this.log.seq, ts: this.log.ts, instrument: this.instrument.id, code, message })
+    this.log.push({
+      type: 'data-error',
+      seq: this.log.seq,
+      ts: this.log.ts,
+      instrument: this.instrument.id,
+      code,
+      message,
+    })
   }
 }

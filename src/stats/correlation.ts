@@ -113,7 +113,13 @@ export class SpearmanWindow {
 }
 
 /** Pearson's correlation of average ranks; a rank counts from 1, and twice a rank is an integer. */
-function rankCorrelation(x: Float64Array, y: Float64Array, sortedX: Float64Array, sortedY: Float64Array, n: number): number {
+function rankCorrelation(
+  x: Float64Array,
+  y: Float64Array,
+  sortedX: Float64Array,
+  sortedY: Float64Array,
+  n: number,
+): number {
   let sxx = 0
   let sxy = 0
   let syy = 0

@@ -66,7 +66,8 @@ export class Ewma {
     const before = this.#mean
     const mean = before + (gain / whole) * (x - before)
     this.#covariance =
-      (this.#oldWeight * (this.#covariance + (before - mean) * (before - mean)) + gain * (x - mean) * (x - mean)) / whole
+      (this.#oldWeight * (this.#covariance + (before - mean) * (before - mean)) + gain * (x - mean) * (x - mean)) /
+      whole
     this.#mean = mean
     this.#weight += gain
     this.#weightSquares += gain * gain

@@ -22,7 +22,8 @@ export function logBetaRatio(a: number, b: number): number {
   if (large < 10) return logGamma(a) + logGamma(b) - logGamma(a + b)
   const rest = stirlingRest(large) - stirlingRest(large + small)
   const sum = large + small
-  if (small < 10) return logGamma(small) + rest - (sum - 0.5) * Math.log1p(small / large) - small * Math.log(large) + small
+  if (small < 10)
+    return logGamma(small) + rest - (sum - 0.5) * Math.log1p(small / large) - small * Math.log(large) + small
   return (
     HALF_LOG_TWO_PI +
     rest +

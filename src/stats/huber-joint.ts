@@ -1,5 +1,5 @@
 import { centred, mean } from './linear.ts'
-import { ols, type Line } from './ols.ts'
+import { type Line, ols } from './ols.ts'
 import { allFinite, completePairs, isConstant, type Status } from './status.ts'
 
 export interface HuberJointResult extends Line {

@@ -146,24 +146,25 @@ export function kalman(y: Float64Array, x: Float64Array, options: KalmanOptions 
 }
 
 /** A start from least squares on the first `rows`: its line, and the covariance of its estimates. Null when there is no line. */
-export function warmStart(y: Float64Array, x: Float64Array, rows: number): Pick<KalmanOptions, 'state' | 'covariance'> | null {
+export function warmStart(
+  y: Float64Array,
+  x: Float64Array,
+  rows: number,
+): Pick<KalmanOptions, 'state' | 'covariance'> | null {
   const line = ols(y.subarray(0, rows), x.subarray(0, rows))
   if (line.status !== 'ok' || !(line.seBeta > 0)) return null
   const p00 = line.seBeta ** 2
   const meanX = (line.seAlpha ** 2 - line.sigma ** 2 / line.n) / p00
   const pairs = completePairs(y.subarray(0, rows), x.subarray(0, rows))
   const sign = pairs.x.reduce((sum, value) => sum + value, 0) < 0 ? 1 : -1
-  return { state: [line.beta, line.alpha], covariance: [p00, sign * Math.sqrt(Math.max(0, meanX)) * p00, line.seAlpha ** 2] }
+  return {
+    state: [line.beta, line.alpha],
+    covariance: [p00, sign * Math.sqrt(Math.max(0, meanX)) * p00, line.seAlpha ** 2],
+  }
 }
 
 /** Log likelihood of the series for given noises, Chan's start, the first `burn` complete rows left out. */
-export function kalmanLogLikelihood(
-  y: Float64Array,
-  x: Float64Array,
-  delta: number,
-  noise: number,
-  burn = 2,
-): number {
+export function kalmanLogLikelihood(y: Float64Array, x: Float64Array, delta: number, noise: number, burn = 2): number {
   const filter = new KalmanLine({ delta, noise })
   let sum = 0
   let seen = 0

@@ -15,7 +15,8 @@ export function nelderMead(
 ): Optimum {
   const k = start.length
   const points = [start.slice()]
-  for (let j = 0; j < k; j++) points.push(start.map((value, i) => (i !== j ? value : value === 0 ? 0.00025 : value * 1.05)))
+  for (let j = 0; j < k; j++)
+    points.push(start.map((value, i) => (i !== j ? value : value === 0 ? 0.00025 : value * 1.05)))
   let simplex = points.map((at) => ({ at, value: f(at) }))
   const sort = () => {
     simplex = simplex.toSorted((a, b) => a.value - b.value)

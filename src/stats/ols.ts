@@ -1,5 +1,5 @@
 import { centred, mean } from './linear.ts'
-import { completePairs, allFinite, isConstant, type Status } from './status.ts'
+import { allFinite, completePairs, isConstant, type Status } from './status.ts'
 import { studentTTwoSided } from './tails.ts'
 
 /** y = alpha + beta·x + e. */

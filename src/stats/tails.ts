@@ -15,7 +15,9 @@ export function studentTTwoSided(t: number, df: number): number {
   if (Math.abs(t) === Number.POSITIVE_INFINITY) return 0
   const square = t * t
   if (square === 0) return 1
-  return square === Number.POSITIVE_INFINITY ? 0 : incompleteBeta(df / 2, 0.5, df / (df + square), square / (df + square))
+  return square === Number.POSITIVE_INFINITY
+    ? 0
+    : incompleteBeta(df / 2, 0.5, df / (df + square), square / (df + square))
 }
 
 /** P(X > x) of χ² with `df` degrees of freedom; NaN when df is not positive. */

@@ -24,7 +24,12 @@ export async function doctor(config: Config): Promise<readonly Finding[]> {
   const venues = await Promise.all(
     [binanceUsdm(config.usdm), binanceSpot(config.spot)].map(async ({ restBase }): Promise<Finding> => {
       const found = await probe(restBase, PROBE_MS, clock)
-      return { check: new URL(restBase).host, ok: found.reachable, needed: false, detail: found.reachable ? 'reachable' : found.reason }
+      return {
+        check: new URL(restBase).host,
+        ok: found.reachable,
+        needed: false,
+        detail: found.reachable ? 'reachable' : found.reason,
+      }
     }),
   )
   return [
@@ -58,7 +63,12 @@ function port(host: string, number: number): Promise<Finding> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', (error) => {
-      resolve({ check: 'port', ok: false, needed: false, detail: `${host}:${number} ${error.message}; the next free one will be taken` })
+      resolve({
+        check: 'port',
+        ok: false,
+        needed: false,
+        detail: `${host}:${number} ${error.message}; the next free one will be taken`,
+      })
     })
     server.listen(number, host, () => {
       server.close(() => resolve({ check: 'port', ok: true, needed: false, detail: `${host}:${number} is free` }))

@@ -12,7 +12,9 @@ export interface Imported {
 
 /** Name of a recording made from its first file: `usdm_btcusdt_20240808`. */
 export function recordingName(path: string): string {
-  return basename(path).replace(/\.(gz|xz|zst|zip|csv|txt|json|jsonl)+/g, '').replace(/[^\w.-]+/g, '_')
+  return basename(path)
+    .replace(/\.(gz|xz|zst|zip|csv|txt|json|jsonl)+/g, '')
+    .replace(/[^\w.-]+/g, '_')
 }
 
 /**

@@ -30,7 +30,11 @@ export function outputTypes(kinds: readonly string[]): ReadonlySet<OutputType> {
   return new Set(
     wanted.flatMap((kind) => {
       const types = OUTPUT_KINDS[kind] ?? OUTPUT_KINDS[`${kind}s`]
-      if (!types) throw new OperationalError('CONFIGURATION', `--outputs ${kind} is not one of ${Object.keys(OUTPUT_KINDS).join(', ')}`)
+      if (!types)
+        throw new OperationalError(
+          'CONFIGURATION',
+          `--outputs ${kind} is not one of ${Object.keys(OUTPUT_KINDS).join(', ')}`,
+        )
       return types
     }),
   )

@@ -76,11 +76,16 @@ export class FileDriver implements Driver {
   }
 
   connections(): readonly ConnectionStatus[] {
-    return [{ name: this.name, connected: !this.ended, reason: null, attempts: 0, reconnects: 0, lastMessageAt: this.lastAt }]
+    return [
+      { name: this.name, connected: !this.ended, reason: null, attempts: 0, reconnects: 0, lastMessageAt: this.lastAt },
+    ]
   }
 
   start(): void {
-    throw new OperationalError('CONFIGURATION', `${this.label} plays what is in it; streams cannot be started or stopped`)
+    throw new OperationalError(
+      'CONFIGURATION',
+      `${this.label} plays what is in it; streams cannot be started or stopped`,
+    )
   }
 
   stop(): void {

@@ -74,7 +74,10 @@ export class LiveDriver implements Driver {
     this.isRunning = true
     this.isTickMode = tickMode
     const other = tickMode ? 'aggTrade' : 'trade'
-    this.feed.start(wanted, this.channels.filter((channel) => channel !== other))
+    this.feed.start(
+      wanted,
+      this.channels.filter((channel) => channel !== other),
+    )
   }
 
   stop(symbols: readonly string[]): void {

@@ -20,6 +20,8 @@ export interface SimDriverOptions {
   readonly symbols: readonly string[]
   readonly clock: Clock
   readonly ingest: Ingest
+  /** Waited for between two slices of the pre-roll: whoever stores what comes out may be behind. */
+  readonly ready?: () => Promise<void> | undefined
   /** Called with anything thrown while folding; the program must not go on. */
   readonly onFailure: (error: unknown) => void
 }
@@ -53,10 +55,11 @@ export class SimDriver implements Driver {
 
   /** Folds the pre-roll as fast as it goes, in slices, then keeps pace with the clock. Resolves when the pre-roll is over. */
   async run(): Promise<void> {
-    const { clock, startMicros } = this.options
+    const { clock, ready, startMicros } = this.options
     while (!this.closed && this.market.now < startMicros) {
       if (!this.paused) this.advance(Math.min(startMicros, this.market.now + SLICE_MICROS))
       await new Promise((resolve) => (this.paused ? setTimeout(resolve, PACE_MS) : setImmediate(resolve)))
+      await ready?.()
     }
     this.offset = this.market.now - clock.now()
     if (!this.closed) this.timer = setTimeout(() => this.pace(), PACE_MS)

@@ -19,7 +19,12 @@ export interface BackfillTiming {
   readonly retryAfterMs: number
 }
 
-const TIMING: BackfillTiming = { startAfterMs: 2_000, historyMs: 24 * 60 * MINUTE_MS, settleMs: 5_000, retryAfterMs: 20_000 }
+const TIMING: BackfillTiming = {
+  startAfterMs: 2_000,
+  historyMs: 24 * 60 * MINUTE_MS,
+  settleMs: 5_000,
+  retryAfterMs: 20_000,
+}
 
 export interface BackfillOptions {
   readonly venue: LiveVenue

@@ -10,7 +10,19 @@ const MAX_WAITING_ROWS = 400_000
 const TABLES = {
   trades: {
     name: 'trades',
-    columns: ['bigint', 'bigint', 'bigint', 'usmallint', 'bigint', 'varchar', 'double', 'double', 'tinyint', 'boolean', 'boolean'],
+    columns: [
+      'bigint',
+      'bigint',
+      'bigint',
+      'usmallint',
+      'bigint',
+      'varchar',
+      'double',
+      'double',
+      'tinyint',
+      'boolean',
+      'boolean',
+    ],
   },
   bars: {
     name: 'bars',
@@ -77,7 +89,10 @@ export class Collector {
     return [...this.known.values()]
   }
 
-  restore(instruments: readonly { readonly number: number; readonly instrument: Instrument }[], samples: readonly SavedSample[]): void {
+  restore(
+    instruments: readonly { readonly number: number; readonly instrument: Instrument }[],
+    samples: readonly SavedSample[],
+  ): void {
     this.known.clear()
     this.unwritten = []
     const byNumber = new Map(samples.map((sample) => [sample[0], sample]))
@@ -199,4 +214,3 @@ export class Collector {
 function doubles(count: number): 'double'[] {
   return Array.from({ length: count }, () => 'double')
 }
-

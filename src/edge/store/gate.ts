@@ -32,7 +32,8 @@ export class Gate {
   private async pass<T>(places: number, work: () => Promise<T>): Promise<T> {
     if (this.isClosed) throw new OperationalError('DISK', 'the store is closed')
     if (this.inside + places > this.capacity || this.waiting.length > 0) {
-      if (this.waiting.length >= MAX_WAITING) throw new OperationalError('RATE_LIMITED', 'too many queries wait for the store')
+      if (this.waiting.length >= MAX_WAITING)
+        throw new OperationalError('RATE_LIMITED', 'too many queries wait for the store')
       await new Promise<void>((go) => this.waiting.push({ places, go }))
     } else this.inside += places
     try {

@@ -116,7 +116,8 @@ export function toDataChunk({ columns }: TableShape, chunk: Chunk): DuckDBDataCh
       for (let i = 0; i < chunk.length; i++) vector.setItem(i, values[i] === 1)
     } else {
       if (kind === 'bigint') writeIntegers(vector.items as BigInt64Array, values, chunk.length)
-      else (vector.items as Float64Array).set(values.length === chunk.length ? values : values.subarray(0, chunk.length))
+      else
+        (vector.items as Float64Array).set(values.length === chunk.length ? values : values.subarray(0, chunk.length))
       for (let i = 0; i < chunk.length; i++) if (Number.isNaN(values[i])) vector.setItem(i, null)
     }
     vector.flush()

@@ -16,6 +16,8 @@ export interface StoreOptions {
   readonly path: string
   /** Begin with nothing, whatever the file holds. */
   readonly fresh?: boolean
+  /** The file is gone when it is closed. */
+  readonly temporary?: boolean
   /** Last frame of the journal. A store that knows more belongs to another journal and is put aside. */
   readonly maxSeq?: Seq
   /** Resolves when the journal has the frame on disk: nothing is stored before. */
@@ -91,7 +93,9 @@ export class Store implements Sink {
     try {
       const store = await Store.tryOpen(options)
       if (options.maxSeq === undefined || store.stored <= options.maxSeq) return store
-      report(`store ${path} knows frame ${store.stored}, the journal ends at ${options.maxSeq}: another journal's store is moved aside`)
+      report(
+        `store ${path} knows frame ${store.stored}, the journal ends at ${options.maxSeq}: another journal's store is moved aside`,
+      )
       await store.close()
     } catch (error) {
       if (isLocked(error)) throw inUse(path, error)
@@ -156,7 +160,9 @@ export class Store implements Sink {
     const { dropped } = this.collector
     this.collector.collect(outputs, this.views)
     if (dropped === 0 && this.collector.dropped > 0) {
-      this.report('store: rows come faster than they can be written and are left out; `tapewatch rebuild` makes it whole again')
+      this.report(
+        'store: rows come faster than they can be written and are left out; `tapewatch rebuild` makes it whole again',
+      )
     }
     this.timer ??= setTimeout(() => {
       this.timer = null
@@ -187,6 +193,7 @@ export class Store implements Sink {
       await this.exclusive(() => this.writer.run('CHECKPOINT'))
     } finally {
       await this.gate.close(async () => this.closeInstance())
+      if (this.options.temporary) removeFiles(this.path)
     }
   }
 
@@ -275,7 +282,10 @@ export class Store implements Sink {
       'SELECT id::DOUBLE, instrument, venue, symbol, tick_size, lot_size FROM instruments ORDER BY id',
     )
     const instruments = (rows.getRowsJS() as [number, string, string, string, number, number][]).map(
-      ([number, id, venue, symbol, tickSize, lotSize]) => ({ number, instrument: { id, venue, symbol, tickSize, lotSize } }),
+      ([number, id, venue, symbol, tickSize, lotSize]) => ({
+        number,
+        instrument: { id, venue, symbol, tickSize, lotSize },
+      }),
     )
     this.collector.restore(instruments, JSON.parse(sampled) as SavedSample[])
     this.stored = seq
@@ -300,7 +310,14 @@ export class Store implements Sink {
       await this.transaction(async () => {
         for (const { number, instrument } of instruments) {
           const { id, venue, symbol, tickSize, lotSize } = instrument
-          await this.writer.run('INSERT INTO instruments VALUES ($1, $2, $3, $4, $5, $6)', [number, id, venue, symbol, tickSize, lotSize])
+          await this.writer.run('INSERT INTO instruments VALUES ($1, $2, $3, $4, $5, $6)', [
+            number,
+            id,
+            venue,
+            symbol,
+            tickSize,
+            lotSize,
+          ])
         }
         for (const { buffer, chunks } of tables) {
           if (chunks.length === 0) continue
@@ -360,7 +377,11 @@ export class Store implements Sink {
     }
     if (maxBytes === undefined) return
     await this.writer.run('CHECKPOINT')
-    for (let used = await this.usedBytes(), round = 0; used > maxBytes && round < 50; used = await this.usedBytes(), round++) {
+    for (
+      let used = await this.usedBytes(), round = 0;
+      used > maxBytes && round < 50;
+      used = await this.usedBytes(), round++
+    ) {
       const [oldest, newest] = await this.span()
       if (oldest === null || newest === null) return
       await this.transaction(() => this.deleteBefore(Math.ceil(oldest + (newest - oldest) / 10) + 1))
@@ -378,12 +399,16 @@ export class Store implements Sink {
 
   private async span(): Promise<[oldest: Micros | null, newest: Micros | null]> {
     const parts = Object.entries(DERIVED).map(([table, time]) => `SELECT min(${time}) a, max(${time}) b FROM ${table}`)
-    const rows = await this.writer.runAndReadAll(`SELECT min(a)::DOUBLE, max(b)::DOUBLE FROM (${parts.join(' UNION ALL ')})`)
+    const rows = await this.writer.runAndReadAll(
+      `SELECT min(a)::DOUBLE, max(b)::DOUBLE FROM (${parts.join(' UNION ALL ')})`,
+    )
     return rows.getRowsJS()[0] as [number | null, number | null]
   }
 
   private async usedBytes(): Promise<number> {
-    const rows = await this.writer.runAndReadAll('SELECT (used_blocks * block_size)::DOUBLE FROM pragma_database_size()')
+    const rows = await this.writer.runAndReadAll(
+      'SELECT (used_blocks * block_size)::DOUBLE FROM pragma_database_size()',
+    )
     return rows.getRowsJS()[0]?.[0] as number
   }
 
@@ -392,7 +417,8 @@ export class Store implements Sink {
     if (message !== this.lastFailure) this.report(`store ${this.path}: ${message}`)
     this.lastFailure = message
     // The next start finds the mark and makes the file anew.
-    if (/invalidated|corrupt|checksum/i.test(message) && existsSync(this.path)) writeFileSync(this.path + DAMAGED, `${message}\n`)
+    if (/invalidated|corrupt|checksum/i.test(message) && existsSync(this.path))
+      writeFileSync(this.path + DAMAGED, `${message}\n`)
   }
 
   private closeInstance(): void {

@@ -1,5 +1,12 @@
 import type { Instrument } from '../../market/instrument.ts'
-import type { BackfillPlan, Channel, ConnectionPlan, LiveVenue, SnapshotPlan, Subscription } from '../../market/plugin.ts'
+import type {
+  BackfillPlan,
+  Channel,
+  ConnectionPlan,
+  LiveVenue,
+  SnapshotPlan,
+  Subscription,
+} from '../../market/plugin.ts'
 import { parseExchangeInfo } from './instruments.ts'
 
 export interface UsdmBases {
