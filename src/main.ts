@@ -15,10 +15,11 @@ import { OUTPUT_KINDS } from './edge/cli/output-json.ts'
 import { replay } from './edge/cli/replay.ts'
 import { type Flags, loadConfig } from './edge/config.ts'
 import { serveExchange } from './edge/exchange/exchange.ts'
-import { Runtime } from './edge/runtime.ts'
+import { engineOptionsOf, Runtime } from './edge/runtime.ts'
 import { formatInspection, inspect } from './edge/sources/inspect.ts'
 import { writeRecording } from './edge/sources/sim-file.ts'
 import { describe, sniff } from './edge/sources/sniff.ts'
+import { rebuild } from './edge/store/rebuild.ts'
 import { OperationalError } from './market/errors.ts'
 import { toRfc3339 } from './market/time.ts'
 import { MICROS_PER_MS, MICROS_PER_SECOND, type Micros } from './market/units.ts'
@@ -124,6 +125,40 @@ program
       options.json
         ? `${JSON.stringify(imported)}\n`
         : `${frames} frames, ${bytes} bytes in ${dir}\nShow it: tapewatch up --source file:${dir}\n`,
+    )
+  })
+
+program
+  .command('rebuild')
+  .description('make the store of a live source anew from its journal, while no program runs on it')
+  .argument('[source]', 'binance-usdm or binance-spot', 'binance-usdm')
+  .option('--data-dir <path>', 'where everything is kept (TAPEWATCH_DATA_DIR)')
+  .option('--json', 'one JSON object')
+  .action(async (source: string, options: { dataDir?: string; json?: boolean }) => {
+    if (source !== 'binance-usdm' && source !== 'binance-spot') throw usage(`${source} is neither binance-usdm nor binance-spot`)
+    const config = loadConfig(options.dataDir === undefined ? {} : { dataDir: options.dataDir })
+    const path = join(config.dataDir, 'store', `${source}.duckdb`)
+    const bar = new cliProgress.SingleBar({
+      format: '  {bar} {percentage} % · {value} of {total} frames · {eta_formatted} left',
+      stream: process.stderr,
+      clearOnComplete: true,
+      noTTYOutput: false,
+    })
+    bar.start(1, 0)
+    const stats = await rebuild({
+      journalDir: join(config.dataDir, 'journal', source),
+      path,
+      engine: engineOptionsOf(config),
+      report: (message) => process.stderr.write(`${message}\n`),
+      onProgress: (done, total) => {
+        bar.setTotal(total)
+        bar.update(done)
+      },
+    }).finally(() => bar.stop())
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ path, ...stats })}\n`
+        : `${stats.trades} trades and ${stats.bars} bars up to frame ${stats.seq}, ${stats.bytes} bytes in ${path}\n`,
     )
   })
 

@@ -14,7 +14,7 @@ export interface Finished {
 }
 
 /** Settings of the machine must not leak into what is tested. */
-function environment(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { PATH, HOME, NODE_OPTIONS } = process.env
   return { PATH, HOME, NODE_OPTIONS, NO_COLOR: '1', ...extra }
 }

@@ -19,8 +19,8 @@ export interface SideView {
   sizeAt(price: Price): Size
 }
 
-/** Ticks in the dense window. Small enough that many books stay in the cache. */
-const WINDOW = 1024
+/** Ticks in the dense window. A wider one leaves fewer levels to the sorted array; one of 16,384 is too much for the cache. */
+const WINDOW = 4096
 /** Where the touch is put when the window moves, and how low it may fall before the window follows. */
 const TOUCH_AT = (WINDOW * 3) / 4
 const LOW = WINDOW / 8
@@ -66,32 +66,18 @@ export class BookSide implements SideView {
   /** Sets the size at `ticks` (0 removes the level) and returns the size before. */
   set(ticks: number, size: number): number {
     const key = this.sign * ticks
-    const index = key - this.low
-    if (index >= 0 && index < WINDOW) {
-      const before = this.sizes[index]
-      if (size > 0) {
-        this.sizes[index] = size
-        if (before === 0) {
-          this.bits[index >>> 5] |= 1 << (index & 31)
-          this.inWindow++
-          if (index > this.best) this.best = index
-        }
-      } else if (before !== 0) {
-        this.sizes[index] = 0
-        this.bits[index >>> 5] &= ~(1 << (index & 31))
-        this.inWindow--
-        if (index === this.best) {
-          this.best = this.below(index)
-          if (this.best < LOW && this.farCount > 0)
-            this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
-        }
-      }
-      return before
+    const offset = key - this.low
+    if (!(offset >= 0 && offset < WINDOW)) return this.setOutside(key, size)
+    // An integer for the compiler too: what follows is then done without conversions.
+    const index = offset | 0
+    const before = this.sizes[index]
+    this.sizes[index] = size
+    if (before === 0) {
+      if (size !== 0) this.occupy(index)
+    } else if (size === 0) {
+      this.vacate(index)
     }
-    if (index < 0 && this.inWindow > 0) return this.setFar(key, size)
-    if (size === 0) return 0
-    this.moveWindow(key)
-    return this.set(ticks, size)
+    return before
   }
 
   sizeAt(price: Price): Size {
@@ -247,19 +233,41 @@ export class BookSide implements SideView {
     for (let i = moved - 1; i >= 0; i--) {
       const at = movedKeys[i]
       if (at < this.low) this.pushFar(at, movedSizes[i])
-      else this.put(at - this.low, movedSizes[i])
+      else this.put((at - this.low) | 0, movedSizes[i])
     }
     while (this.farCount > 0 && this.farKeys[this.farCount - 1] >= this.low) {
       this.farCount--
-      this.put(this.farKeys[this.farCount] - this.low, this.farSizes[this.farCount])
+      this.put((this.farKeys[this.farCount] - this.low) | 0, this.farSizes[this.farCount])
     }
   }
 
   private put(index: number, size: number): void {
     this.sizes[index] = size
+    this.occupy(index)
+  }
+
+  private occupy(index: number): void {
     this.bits[index >>> 5] |= 1 << (index & 31)
     this.inWindow++
     if (index > this.best) this.best = index
+  }
+
+  private vacate(index: number): void {
+    this.bits[index >>> 5] &= ~(1 << (index & 31))
+    this.inWindow--
+    if (index !== this.best) return
+    this.best = this.below(index)
+    if (this.best >= LOW || this.farCount === 0) return
+    this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
+  }
+
+  /** A level beyond the window; a better one than any in it takes the window along. */
+  private setOutside(key: number, size: number): number {
+    if (key < this.low && this.inWindow > 0) return this.setFar(key, size)
+    if (size === 0) return 0
+    this.moveWindow(key)
+    this.put((key - this.low) | 0, size)
+    return 0
   }
 
   private pushFar(key: number, size: number): void {

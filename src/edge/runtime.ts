@@ -32,6 +32,14 @@ const STORED_BARS_MS = [1_000, 60_000]
 /** Runs of the simulation kept on disk, the present one included. */
 const KEPT_SIM_RUNS = 3
 
+export function engineOptionsOf(config: Config): EngineOptions {
+  return {
+    decoders: DECODERS,
+    staleAfterMs: config.staleAfterMs,
+    barIntervalsMs: [...new Set([...config.barIntervalsMs, ...STORED_BARS_MS])],
+  }
+}
+
 export interface RuntimeOptions {
   readonly config: Config
   /** A failure after which the program must not go on. */
@@ -63,11 +71,7 @@ export class Runtime implements System {
   constructor(options: RuntimeOptions) {
     this.options = options
     const { config } = options
-    this.engineOptions = {
-      decoders: DECODERS,
-      staleAfterMs: config.staleAfterMs,
-      barIntervalsMs: [...new Set([...config.barIntervalsMs, ...STORED_BARS_MS])],
-    }
+    this.engineOptions = engineOptionsOf(config)
     this.engine = new Engine(this.engineOptions)
     this.startedAt = this.clock.now()
   }

@@ -79,16 +79,14 @@ export function johansen(series: readonly Float64Array[], options: JohansenOptio
   const level = rest.slice(0, n * wide)
   const move = rest.slice(n * wide)
   if (!qr(level, n, wide, move, p)) return nothing('degenerate', p, n)
-  const rotated = move.slice()
   if (!qr(move, n, p, new Float64Array(0), 0)) return nothing('degenerate', p, n)
-  return statistics(level, move, rotated, n, p, wide, terms)
+  return statistics(level, move, n, p, wide, terms)
 }
 
-/** `rotated` holds the residual moves in the coordinates in which the first `wide` rows span the residual levels. */
+/** `level` and `move` as the QR leaves them, the moves in coordinates in which the first `wide` rows span the levels. */
 function statistics(
   level: Float64Array,
   move: Float64Array,
-  rotated: Float64Array,
   n: number,
   p: number,
   wide: number,
@@ -100,7 +98,7 @@ function statistics(
   for (let i = 0; i < wide; i++) for (let j = 0; j < p; j++) products[i * wide + j] = q[j * n + i]
   const { values, vectors } = singularValues(products, wide)
   const eigenvalues = values.slice(0, p).map((value) => Math.min(1, value * value))
-  if (eigenvalues[0] >= 1 - 1e-13 || rotated.length === 0) return nothing('degenerate', p, n)
+  if (eigenvalues[0] >= 1 - 1e-13) return nothing('degenerate', p, n)
   const trace = new Float64Array(p)
   const maxEigenvalue = new Float64Array(p)
   for (let i = p - 1, sum = 0; i >= 0; i--) {
@@ -126,7 +124,7 @@ function statistics(
 }
 
 function criticalRows(
-  table: Record<'none' | 'constant' | 'linear', Critical[] | readonly Critical[]>,
+  table: Readonly<Record<'none' | 'constant' | 'linear', readonly Critical[]>>,
   terms: JohansenTerms,
   p: number,
 ) {

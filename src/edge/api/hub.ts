@@ -137,6 +137,11 @@ export class Hub {
     return this.kept.values()
   }
 
+  /** Forgets the recent trades of one instrument, or of all. */
+  clearTrades(id?: InstrumentId): void {
+    for (const kept of this.kept.values()) if (id === undefined || kept.instrument.id === id) kept.trades.clear()
+  }
+
   /** Events that no client got because they came too fast; counting starts anew. */
   takeDroppedEvents(): number {
     const dropped = this.droppedEvents
@@ -215,7 +220,8 @@ export class Hub {
         return
       }
       case 'bar':
-        this.stream(output)
+        // A day of history is for those who ask for it.
+        if (!output.backfilled) this.stream(output)
         return
       case 'gap':
         this.keep(output.instrument)?.gaps.push(output)
@@ -433,7 +439,10 @@ export class Hub {
   }
 }
 
-export function tickOf(symbol: string, trade: TradeOutput): Tick {
+export function tickOf(
+  symbol: string,
+  trade: Pick<TradeOutput, 'price' | 'size' | 'tsEvent' | 'ts' | 'aggressor' | 'id' | 'onMarket'>,
+): Tick {
   return {
     symbol,
     price: trade.price,

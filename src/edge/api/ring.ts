@@ -43,6 +43,12 @@ export class Ring<T> {
     return item
   }
 
+  clear(): void {
+    this.items.length = 0
+    this.start = 0
+    this.count = 0
+  }
+
   *[Symbol.iterator](): Generator<T> {
     for (let i = 0; i < this.count; i++) yield this.at(i) as T
   }

@@ -102,11 +102,82 @@ const SourceFields = {
 export const SymbolParams = Type.Object({ symbol: SymbolText })
 export const SymbolsQuery = Type.Object({ detail: Type.Optional(Type.Boolean()) }, { additionalProperties: false })
 export const StatsQuery = Type.Object({ symbol: Type.Optional(SymbolText) }, { additionalProperties: false })
+const FORMATS = ['json', 'csv', 'parquet'] as const
+export type Format = (typeof FORMATS)[number]
+const FormatQuery = Type.Optional(
+  Literals(FORMATS, 'Wins over the Accept header, which may ask for text/csv or application/vnd.apache.parquet'),
+)
+const TimeframeText = Type.String({
+  maxLength: 10,
+  description: 'At least a second: 1s 15s 1m 5m 4h 1d 1w, also spelled 1T 5T 1H',
+  examples: ['1m'],
+})
+export const MAX_JSON_ROWS = 10_000
+export const MAX_FILE_ROWS = 100_000_000
+const RowLimit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: MAX_FILE_ROWS,
+    description: `Rows; in JSON 500 (ticks 100) where it is left out and ${MAX_JSON_ROWS} at most, in files all`,
+  }),
+)
+const RangeFields = {
+  from: Type.Optional(TimeQuery),
+  to: Type.Optional(Type.String({ ...TimeQuery, description: 'Exclusive; as from' })),
+}
+/** The words of an older interface for the same. */
+const OldRangeFields = { start_time: Type.Optional(TimeQuery), end_time: Type.Optional(TimeQuery) }
+export const BarsQuerySchema = Type.Object(
+  { tf: Type.Optional(TimeframeText), ...RangeFields, limit: RowLimit, format: FormatQuery },
+  { additionalProperties: false },
+)
 export const TicksQuery = Type.Object(
+  { limit: RowLimit, ...RangeFields, format: FormatQuery },
+  { additionalProperties: false },
+)
+export const ClearQuery = Type.Object({ symbol: Type.Optional(SymbolText) }, { additionalProperties: false })
+export const StoredTicksQuery = Type.Object(
   {
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, default: 100 })),
-    from: Type.Optional(TimeQuery),
-    to: Type.Optional(TimeQuery),
+    ...RangeFields,
+    ...OldRangeFields,
+    limit: RowLimit,
+    cursor: Type.Optional(Type.String({ maxLength: 60, description: 'next_cursor of the page before' })),
+    format: FormatQuery,
+  },
+  { additionalProperties: false },
+)
+export const OhlcvBody = Type.Object(
+  {
+    symbol: SymbolText,
+    timeframe: Type.Optional(TimeframeText),
+    start_time: Type.Optional(Nullable(TimeQuery)),
+    end_time: Type.Optional(Nullable(TimeQuery)),
+    limit: RowLimit,
+    format: FormatQuery,
+  },
+  { additionalProperties: false },
+)
+export type OhlcvRequest = Static<typeof OhlcvBody>
+export const ExportOhlcvQuery = Type.Object(
+  { symbol: SymbolText, tf: Type.Optional(TimeframeText), ...RangeFields, limit: RowLimit, format: FormatQuery },
+  { additionalProperties: false },
+)
+export const CleanupQuery = Type.Object(
+  { hours: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 24, description: 'What is older goes' })) },
+  { additionalProperties: false },
+)
+export const ClearStoreQuery = Type.Object(
+  { confirm: Type.Optional(Type.String({ maxLength: 20, description: 'DELETE' })) },
+  { additionalProperties: false },
+)
+export const ClearStoreBody = Type.Union([Type.Null(), ClearStoreQuery])
+export const CandlesQuery = Type.Object(
+  {
+    tf: Type.Optional(TimeframeText),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5_000, default: 200 })),
+    ma: Type.Optional(
+      Type.String({ pattern: '^\\d{1,4}(,\\d{1,4}){0,9}$', description: 'Lengths of moving averages of the close', examples: ['7,25,99'] }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -244,6 +315,95 @@ const TickSchema = Answer({
 })
 export const TicksSchema = Type.Array(TickSchema)
 export type Tick = Static<typeof TickSchema>
+
+const BarFields = {
+  ts: Time,
+  open: Type.Number(),
+  high: Type.Number(),
+  low: Type.Number(),
+  close: Type.Number(),
+  volume: Type.Number(),
+}
+const BarSchema = Answer({
+  ...BarFields,
+  buy_volume: Type.Number(),
+  sell_volume: Type.Number(),
+  trades: Type.Integer(),
+  vwap: Type.Number(),
+  complete: Type.Boolean({ description: 'False for the bar in formation' }),
+  backfilled: Type.Boolean({ description: 'At least a part of it was told by the venue afterwards' }),
+})
+export const BarsSchema = Type.Array(BarSchema, { description: 'Oldest first; an interval without trades has no bar' })
+export type Bar = Static<typeof BarSchema>
+
+export const ClearedSchema = Answer({ status: Type.Literal('ok'), cleared: Type.Literal(true), symbols: Type.Array(Type.String()) })
+
+const TimeRangeSchema = Answer({ start: Nullable(Time), end: Nullable(Time) }, 'First and last; null where there are none')
+export const StoreStatsSchema = Answer({
+  status: Type.Literal('ok'),
+  stats: Answer({
+    total_ticks: Type.Integer(),
+    symbol_counts: Dictionary(Type.Integer()),
+    time_range: TimeRangeSchema,
+    database_size_mb: Type.Number(),
+    total_bars: Type.Integer(),
+    seq: Type.Integer({ description: 'Last frame of the journal whose outputs are stored' }),
+    dropped_rows: Type.Integer({ description: 'Rows that came faster than they could be written; `tapewatch rebuild` brings them back' }),
+  }),
+})
+export const StoredTicksSchema = Answer({
+  status: Type.Literal('ok'),
+  symbol: Type.String(),
+  count: Type.Integer(),
+  time_range: TimeRangeSchema,
+  next_cursor: Nullable(Type.String({ description: 'Asks for the next page; null on the last' })),
+  data: Type.Array(
+    Answer({
+      timestamp: Time,
+      symbol: Type.String(),
+      price: Type.Number(),
+      volume: Type.Number(),
+      side: AggressorSchema,
+      trade_id: TradeIdSchema,
+      ts_recv: Time,
+      on_market: Type.Boolean(),
+    }),
+  ),
+})
+export const StoredOhlcvSchema = Answer({
+  status: Type.Literal('ok'),
+  symbol: Type.String(),
+  timeframe: Type.String(),
+  count: Type.Integer(),
+  time_range: TimeRangeSchema,
+  data: Type.Array(BarSchema),
+})
+export const ExportRowsSchema = Type.Array(
+  Answer({
+    timestamp: Time,
+    open: Type.Number(),
+    high: Type.Number(),
+    low: Type.Number(),
+    close: Type.Number(),
+    volume: Type.Number(),
+  }),
+)
+export const CleanupSchema = Answer({
+  status: Type.Literal('ok'),
+  deleted_rows: Type.Integer(),
+  retention_hours: Type.Integer(),
+  message: Type.String(),
+})
+export const VacuumSchema = Answer({ status: Type.Literal('ok'), message: Type.String(), database_size_mb: Type.Number() })
+export const ClearedStoreSchema = Answer({ status: Type.Literal('ok'), deleted_rows: Type.Integer(), message: Type.String() })
+export const CandlesSchema = Answer({
+  symbol: Type.String(),
+  tf: Type.String(),
+  candles: Type.Array(BarSchema),
+  ma: Dictionary(
+    Type.Array(Answer({ ts: Time, value: Nullable(Type.Number({ description: 'Null until there are enough bars' })) })),
+  ),
+})
 
 export const BookSchema = Answer({
   symbol: Type.String(),

@@ -154,6 +154,15 @@ export function registerKeyGuard(app: FastifyInstance, sessions: Sessions): void
   })
 }
 
+/**
+ * For what destroys data. With a key configured whoever got here has shown it; without one only this machine may.
+ * @throws ApiError 403
+ */
+export function requireAdmin(request: FastifyRequest, sessions: Sessions | null): void {
+  if (sessions || isLoopback(request.ip.replace(/^::ffff:/, ''))) return
+  throw new ApiError(403, 'admin-required', 'Admin required', 'Only this machine may do that while no API key is set.')
+}
+
 function isAuthorized(request: FastifyRequest, sessions: Sessions): boolean {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1]
   if (bearer !== undefined) return sessions.isKey(bearer)

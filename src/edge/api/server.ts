@@ -14,7 +14,9 @@ import { registerProblems } from './problem.ts'
 import { bookRoutes } from './routes/books.ts'
 import { controlRoutes } from './routes/control.ts'
 import { dataRoutes } from './routes/data.ts'
+import { databaseRoutes } from './routes/database.ts'
 import { docsRoutes } from './routes/docs.ts'
+import { exportRoutes } from './routes/export.ts'
 import { healthRoutes } from './routes/health.ts'
 import { rootRoutes } from './routes/root.ts'
 import { sessionRoutes } from './routes/session.ts'
@@ -130,6 +132,8 @@ function registerRoutes(app: Api, context: Context): void {
   symbolRoutes(app, context)
   streamRoutes(app, context)
   dataRoutes(app, context)
+  databaseRoutes(app, context)
+  exportRoutes(app, context)
   bookRoutes(app, context)
   controlRoutes(app, context)
   sessionRoutes(app, context)

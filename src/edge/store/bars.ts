@@ -82,7 +82,8 @@ export function barsSql(query: BarsQuery): string {
   const where = [
     `instrument = ${instrument}`,
     `interval_micros = ${baseOf(timeframe)}`,
-    ...within,
+    ...(from === null ? [] : [`start >= ${from}`]),
+    ...(to === null ? [] : [`start < ${to}`]),
     ...(forming ? [`start < ${forming.start}`] : []),
   ].join(' AND ')
   const numbers = forming && [
@@ -109,8 +110,8 @@ export function barsSql(query: BarsQuery): string {
         QUALIFY row_number() OVER (PARTITION BY start ORDER BY trades DESC, backfilled) = 1)
       ${open})
     SELECT ${bucket} AS bucket, arg_min(open, start) AS open, max(high) AS high, min(low) AS low, arg_max(close, start) AS close,
-      sum(volume) AS volume, sum(buy_volume) AS buy_volume, sum(sell_volume) AS sell_volume, sum(trades)::BIGINT AS trades,
-      CASE WHEN count(*) = 1 THEN any_value(vwap) ELSE sum(volume * vwap) / sum(volume) END AS vwap,
+      fsum(volume) AS volume, fsum(buy_volume) AS buy_volume, fsum(sell_volume) AS sell_volume, sum(trades)::BIGINT AS trades,
+      CASE WHEN count(*) = 1 THEN any_value(vwap) ELSE fsum(volume * vwap) / fsum(volume) END AS vwap,
       bool_and(closed) AND ${bucket} + ${intervalMicros} <= ${now} AS complete, bool_or(backfilled) AS backfilled
     FROM base GROUP BY bucket`
   if (limit === null) return `SELECT * FROM (${rows}) ORDER BY bucket`
@@ -118,7 +119,11 @@ export function barsSql(query: BarsQuery): string {
   return `SELECT * FROM (SELECT * FROM (${rows}) ORDER BY bucket ${order} LIMIT ${limit}) ORDER BY bucket`
 }
 
-const FORMING = ['start', 'open', 'high', 'low', 'close', 'volume', 'buy_volume', 'sell_volume', 'trades', 'vwap']
+function formingSql(bar: BarOutput): string {
+  const { start, open, high, low, close, volume, buyVolume, sellVolume, trades, vwap } = bar
+  const doubles = [open, high, low, close, volume, buyVolume, sellVolume].map((value) => `${value}::DOUBLE`)
+  return `SELECT ${start}::BIGINT, ${doubles.join(', ')}, ${trades}::BIGINT, ${vwap}::DOUBLE, false, false`
+}
 
 export function readBars(store: Store, query: BarsQuery): Promise<BarRow[]> {
   return store.read(async (connection) => {

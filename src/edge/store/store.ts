@@ -246,8 +246,10 @@ export class Store implements Sink {
   }
 
   /** Deletes every row that the journal could give again. @returns the number of rows */
-  clear(): Promise<number> {
-    return this.cleanup(Number.MAX_SAFE_INTEGER)
+  async clear(): Promise<number> {
+    const deleted = await this.cleanup(Number.MAX_SAFE_INTEGER)
+    await this.vacuum()
+    return deleted
   }
 
   /** Writes the file anew without the room that deleted rows have left. Queries wait meanwhile. */
@@ -439,6 +441,8 @@ function openInstance(path: string): Promise<DuckDBInstance> {
     // Nothing is fetched from a network, whatever a query names.
     autoinstall_known_extensions: 'false',
     wal_autocheckpoint: '8MB',
+    // Many columns with few rows each: a quarter of the usual block wastes less.
+    default_block_size: '65536',
   })
 }
 

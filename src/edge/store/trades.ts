@@ -1,4 +1,5 @@
 import type { Aggressor, Micros, Seq } from '../../market/units.ts'
+import { type FileFormat, timeColumn } from './copy.ts'
 import type { Store } from './store.ts'
 
 /** Place in the order of `readTrades`: so many rows with this time and frame have been read. */
@@ -75,6 +76,26 @@ export function tradesWhere({ instrument, from, to }: Pick<TradesQuery, 'instrum
     ...(from === null ? [] : [`ts_event >= ${from}`]),
     ...(to === null ? [] : [`ts_event < ${to}`]),
   ].join(' AND ')
+}
+
+/** SELECT of trades as they stand in a file; `columns` as the routes of either interface name them. */
+export function tradesFileSql(
+  query: Omit<TradesQuery, 'limit' | 'after'> & { readonly limit: number | null },
+  format: FileFormat,
+  columns: 'ticks' | 'database' = 'ticks',
+): string {
+  const id = 'coalesce(id_text, id::VARCHAR) AS trade_id'
+  const side = "CASE side WHEN 1 THEN 'buy' WHEN -1 THEN 'sell' END AS side"
+  const times = [timeColumn('ts_event', format), timeColumn('ts_recv', format)]
+  const select =
+    columns === 'ticks'
+      ? `${times[0]} AS ts, ${times[1]} AS ts_recv, price, size AS qty, ${side}, ${id}, on_market`
+      : `${times[0]} AS "timestamp", symbol, price, size AS volume, ${side}, ${id}, ${times[1]} AS ts_recv, on_market`
+  const last = query.last && query.limit !== null
+  const order = last ? 'ts_event DESC, seq DESC' : 'ts_event, seq'
+  const limit = query.limit === null ? '' : `LIMIT ${query.limit}`
+  const rows = `SELECT * FROM trades WHERE ${tradesWhere(query)} ORDER BY ${order} ${limit}`
+  return `SELECT ${select} FROM (${rows}) JOIN (SELECT id AS number, symbol FROM instruments) ON number = instrument ORDER BY ts_event, seq`
 }
 
 /** Trades in columns, as DuckDB hands them over: at most 2,048 rows, valid until the next ones are asked for. */
