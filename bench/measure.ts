@@ -61,6 +61,8 @@ export interface CompareOptions {
   readonly count: number
   readonly ours: Contender
   readonly peer: Contender | null
+  /** What both sides do besides what is measured; its time is taken off both. */
+  readonly alike?: Contender
   readonly size: Size
   readonly target?: number
   readonly clock?: 'cpu' | 'wall'
@@ -79,8 +81,8 @@ const SWEEP_MS = 50
  * @throws Error when the two sides, or two rounds of one, do not compute the same checksum
  */
 export async function compare(options: CompareOptions): Promise<Comparison> {
-  const { what, unit, count, ours, peer, size, clock = 'cpu' } = options
-  const contenders = peer ? [ours, peer] : [ours]
+  const { what, unit, count, ours, peer, alike, size, clock = 'cpu' } = options
+  const contenders = [ours, ...(peer ? [peer] : []), ...(alike ? [alike] : [])]
   const rounds = size === 'small' ? 1 : (options.rounds ?? 7)
   const shortest = size === 'small' ? 0 : TURN_MICROS
   const times = contenders.map((): number[] => [])
@@ -91,7 +93,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         await contender.prepare?.()
         const { micros, result } = await timed(clock, () => contender.run())
         checksum ??= result
-        if (!Object.is(result, checksum)) {
+        if (contender !== alike && !Object.is(result, checksum)) {
           throw new Error(`${what}: ${contender.name} computed ${result} in round ${round}, ${ours.name} ${checksum}: void`)
         }
         if (round >= 0) times[side].push(micros)
@@ -99,7 +101,9 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       }
     }
   }
-  const [own, other] = contenders.map(({ name }, side) => timingOf(name, times[side]))
+  const shared = alike ? timingOf(alike.name, times[contenders.indexOf(alike)], 0).micros : 0
+  const own = timingOf(ours.name, times[0], shared)
+  const other = peer ? timingOf(peer.name, times[1], shared) : null
   return {
     kind: 'comparison',
     what,
@@ -107,11 +111,11 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     count,
     clock,
     ours: own,
-    peer: other ?? null,
+    peer: other,
     ratio: other ? other.micros / own.micros : null,
     target: options.target ?? null,
     checksum: checksum ?? Number.NaN,
-    notes: options.notes ?? [],
+    notes: [...(options.notes ?? []), ...(alike ? [`taken off both: ${alike.name}, ${(shared / count).toPrecision(3)} µs each`] : [])],
   }
 }
 
@@ -137,8 +141,8 @@ export function quantile(sorted: ArrayLike<number>, at: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))]
 }
 
-function timingOf(name: string, micros: readonly number[]): Timing {
-  const sorted = [...micros].sort((a, b) => a - b)
+function timingOf(name: string, micros: readonly number[], shared: number): Timing {
+  const sorted = micros.map((one) => one - shared).sort((a, b) => a - b)
   return { name, micros: sorted[0], spread: quantile(sorted, 0.5) / sorted[0] - 1 }
 }
 

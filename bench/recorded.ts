@@ -8,6 +8,7 @@ import type { Size } from './measure.ts'
 
 const FILE = 'binance_raw/usdm_btcusdt_20240808.gz'
 const SMALL_FRAMES = 4_000
+const SLAB_BYTES = 1 << 20
 
 /** Everything that one instrument's feed brought, timers included, in order. */
 export interface Session {
@@ -54,4 +55,18 @@ function instrumentOf(frames: readonly Frame[]): Instrument {
   const found = instruments.find(({ symbol }) => symbol === 'BTCUSDT')
   if (!found) throw new Error('the session does not define BTCUSDT')
   return found
+}
+
+/** Gives frames as a socket does: each as a new object with its bytes just copied, so that they lie in the cache. */
+export class Received {
+  private readonly slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  private used = 0
+
+  take({ seq, tsRecv, kind, venue, topic, body }: Frame): Frame {
+    if (this.used + body.length > SLAB_BYTES) this.used = 0
+    const at = this.used
+    this.used += body.length
+    this.slab.set(body, at)
+    return { seq, tsRecv, kind, venue, topic, body: this.slab.subarray(at, this.used) }
+  }
 }

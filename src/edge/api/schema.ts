@@ -163,7 +163,11 @@ export const ExportOhlcvQuery = Type.Object(
   { additionalProperties: false },
 )
 export const CleanupQuery = Type.Object(
-  { hours: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, default: 24, description: 'What is older goes' })) },
+  {
+    hours: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000_000, default: 24, description: 'What is older goes' }),
+    ),
+  },
   { additionalProperties: false },
 )
 export const ClearStoreQuery = Type.Object(
@@ -176,7 +180,11 @@ export const CandlesQuery = Type.Object(
     tf: Type.Optional(TimeframeText),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5_000, default: 200 })),
     ma: Type.Optional(
-      Type.String({ pattern: '^\\d{1,4}(,\\d{1,4}){0,9}$', description: 'Lengths of moving averages of the close', examples: ['7,25,99'] }),
+      Type.String({
+        pattern: '^\\d{1,4}(,\\d{1,4}){0,9}$',
+        description: 'Lengths of moving averages of the close',
+        examples: ['7,25,99'],
+      }),
     ),
   },
   { additionalProperties: false },
@@ -336,9 +344,16 @@ const BarSchema = Answer({
 export const BarsSchema = Type.Array(BarSchema, { description: 'Oldest first; an interval without trades has no bar' })
 export type Bar = Static<typeof BarSchema>
 
-export const ClearedSchema = Answer({ status: Type.Literal('ok'), cleared: Type.Literal(true), symbols: Type.Array(Type.String()) })
+export const ClearedSchema = Answer({
+  status: Type.Literal('ok'),
+  cleared: Type.Literal(true),
+  symbols: Type.Array(Type.String()),
+})
 
-const TimeRangeSchema = Answer({ start: Nullable(Time), end: Nullable(Time) }, 'First and last; null where there are none')
+const TimeRangeSchema = Answer(
+  { start: Nullable(Time), end: Nullable(Time) },
+  'First and last; null where there are none',
+)
 export const StoreStatsSchema = Answer({
   status: Type.Literal('ok'),
   stats: Answer({
@@ -348,7 +363,9 @@ export const StoreStatsSchema = Answer({
     database_size_mb: Type.Number(),
     total_bars: Type.Integer(),
     seq: Type.Integer({ description: 'Last frame of the journal whose outputs are stored' }),
-    dropped_rows: Type.Integer({ description: 'Rows that came faster than they could be written; `tapewatch rebuild` brings them back' }),
+    dropped_rows: Type.Integer({
+      description: 'Rows that came faster than they could be written; `tapewatch rebuild` brings them back',
+    }),
   }),
 })
 export const StoredTicksSchema = Answer({
@@ -394,8 +411,16 @@ export const CleanupSchema = Answer({
   retention_hours: Type.Integer(),
   message: Type.String(),
 })
-export const VacuumSchema = Answer({ status: Type.Literal('ok'), message: Type.String(), database_size_mb: Type.Number() })
-export const ClearedStoreSchema = Answer({ status: Type.Literal('ok'), deleted_rows: Type.Integer(), message: Type.String() })
+export const VacuumSchema = Answer({
+  status: Type.Literal('ok'),
+  message: Type.String(),
+  database_size_mb: Type.Number(),
+})
+export const ClearedStoreSchema = Answer({
+  status: Type.Literal('ok'),
+  deleted_rows: Type.Integer(),
+  message: Type.String(),
+})
 export const CandlesSchema = Answer({
   symbol: Type.String(),
   tf: Type.String(),

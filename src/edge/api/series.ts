@@ -2,7 +2,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import { toRfc3339 } from '../../market/time.ts'
 import type { Micros } from '../../market/units.ts'
-import { type BarRow, type BarsQuery, baseOf, barsSql, parseTimeframe, readBars, type Timeframe } from '../store/bars.ts'
+import {
+  type BarRow,
+  type BarsQuery,
+  baseOf,
+  barsSql,
+  parseTimeframe,
+  readBars,
+  type Timeframe,
+} from '../store/bars.ts'
 import { copyOut, type FileFormat, timeColumn } from '../store/copy.ts'
 import type { Store } from '../store/store.ts'
 import { type Context, findSymbol } from './context.ts'
@@ -142,4 +150,3 @@ export async function sendFile(
   // The type provider knows the JSON answer by its schema, not that a file may come instead.
   return reply.send(stream) as never
 }
-

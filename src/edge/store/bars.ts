@@ -78,7 +78,6 @@ export function barsSql(query: BarsQuery): string {
   // A bar is in or out as a whole.
   const from = query.from === null ? null : Math.ceil((query.from - offset) / intervalMicros) * intervalMicros + offset
   const to = query.to === null ? null : bucketOf(query.to - 1) + intervalMicros
-  const within = [...(from === null ? [] : [`start >= ${from}`]), ...(to === null ? [] : [`start < ${to}`])]
   const where = [
     `instrument = ${instrument}`,
     `interval_micros = ${baseOf(timeframe)}`,
@@ -86,21 +85,8 @@ export function barsSql(query: BarsQuery): string {
     ...(to === null ? [] : [`start < ${to}`]),
     ...(forming ? [`start < ${forming.start}`] : []),
   ].join(' AND ')
-  const numbers = forming && [
-    forming.start,
-    forming.open,
-    forming.high,
-    forming.low,
-    forming.close,
-    forming.volume,
-    forming.buyVolume,
-    forming.sellVolume,
-    forming.trades,
-    forming.vwap,
-  ]
-  const open = numbers
-    ? `UNION ALL SELECT * FROM (SELECT ${numbers.map((value, i) => `(${value})::${i === 0 || i === 8 ? 'BIGINT' : 'DOUBLE'} AS ${FORMING[i]}`).join(', ')}, false AS backfilled, false AS closed)${within.length > 0 ? ` WHERE ${within.join(' AND ')}` : ''}`
-    : ''
+  const isWithin = forming && (from === null || forming.start >= from) && (to === null || forming.start < to)
+  const open = isWithin ? `UNION ALL ${formingSql(forming)}` : ''
   const bucket = `(start - ${offset}) // ${intervalMicros} * ${intervalMicros} + ${offset}`
   const rows = `
     WITH base AS (

@@ -89,7 +89,11 @@ export function databaseRoutes(app: Api, context: Context): void {
       const store = storeOf(context)
       await store.flush()
       if (format !== 'json') {
-        const sql = tradesFileSql({ instrument: instrument ?? 0, from, to, limit: limitOf(format, query.limit) }, format, 'database')
+        const sql = tradesFileSql(
+          { instrument: instrument ?? 0, from, to, limit: limitOf(format, query.limit) },
+          format,
+          'database',
+        )
         return sendFile(context, reply, sql, format, `${symbol}-ticks`)
       }
       const limit = limitOf(format, query.limit ?? DEFAULT_PAGE) as number
@@ -159,7 +163,9 @@ export function databaseRoutes(app: Api, context: Context): void {
         throw new ApiError(404, 'no-data', 'No data', `there is no bar of ${asked.symbol} in that range`)
       }
       if (format !== 'json') return sendBars(asked, format, reply)
-      return first.map(barOf).map(({ ts, open, high, low, close, volume }) => ({ timestamp: ts, open, high, low, close, volume }))
+      return first
+        .map(barOf)
+        .map(({ ts, open, high, low, close, volume }) => ({ timestamp: ts, open, high, low, close, volume }))
     },
   )
 
@@ -253,9 +259,13 @@ function askedOf(body: OhlcvRequest, format: Format): BarsAsked {
 function cursorOf(text: string): TradeCursor {
   const match = /^(\d{1,16})\.(\d{1,16})\.(\d{1,9})$/.exec(text)
   if (!match) {
-    throw new ApiError(400, 'invalid-request', 'Invalid request', `/querystring/cursor "${text}" is not a next_cursor`, [
-      { pointer: '/querystring/cursor', detail: 'is not a next_cursor' },
-    ])
+    throw new ApiError(
+      400,
+      'invalid-request',
+      'Invalid request',
+      `/querystring/cursor "${text}" is not a next_cursor`,
+      [{ pointer: '/querystring/cursor', detail: 'is not a next_cursor' }],
+    )
   }
   const [tsEvent, seq, skip] = match.slice(1).map(Number)
   return { tsEvent, seq, skip }

@@ -1,4 +1,14 @@
-import { barOf, bars, barsFileSql, barsQuery, formatOf, limitOf, sendFile, seriesResponse, timeframeOf } from '../series.ts'
+import {
+  barOf,
+  bars,
+  barsFileSql,
+  barsQuery,
+  formatOf,
+  limitOf,
+  sendFile,
+  seriesResponse,
+  timeframeOf,
+} from '../series.ts'
 import { type Api, type Context, PROBLEMS } from '../context.ts'
 import { ApiError } from '../problem.ts'
 import { CandlesQuery, CandlesSchema, ExportOhlcvQuery, ExportRowsSchema, SymbolParams } from '../schema.ts'
@@ -54,9 +64,13 @@ export function exportRoutes(app: Api, context: Context): void {
       const { tf = '1m', limit = 200, ma = '7,25,99' } = request.query
       const lengths = ma.split(',').map(Number)
       if (lengths.some((length) => length === 0)) {
-        throw new ApiError(400, 'invalid-request', 'Invalid request', '/querystring/ma has a moving average of no bars', [
-          { pointer: '/querystring/ma', detail: 'lengths begin with 1' },
-        ])
+        throw new ApiError(
+          400,
+          'invalid-request',
+          'Invalid request',
+          '/querystring/ma has a moving average of no bars',
+          [{ pointer: '/querystring/ma', detail: 'lengths begin with 1' }],
+        )
       }
       // As many before the first as the longest average looks back.
       const needed = limit + Math.max(...lengths) - 1
@@ -69,7 +83,10 @@ export function exportRoutes(app: Api, context: Context): void {
         candles: all.slice(first),
         ma: Object.fromEntries(
           lengths.map((length) => {
-            const averages = movingAverage(rows.map(({ close }) => close), length)
+            const averages = movingAverage(
+              rows.map(({ close }) => close),
+              length,
+            )
             return [String(length), all.slice(first).map(({ ts }, i) => ({ ts, value: averages[first + i] }))]
           }),
         ),
