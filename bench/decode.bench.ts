@@ -3,7 +3,7 @@ import type { Frame } from '../src/market/frame.ts'
 import { type Instrument, instrumentId } from '../src/market/instrument.ts'
 import type { Decode } from '../src/market/plugin.ts'
 import { binanceUsdm } from '../src/venues/binance/decode.ts'
-import { compare, type Contender, type Result, runDirectly, type Size } from './measure.ts'
+import { type Contender, compare, type Result, runDirectly, type Size } from './measure.ts'
 import { depthText, tradeText } from './stream.ts'
 
 const PEER = 'JSON.parse + Number'
@@ -165,7 +165,10 @@ function checkDepth(frames: readonly Frame[]): void {
   eachEvent(frames, (event, text) => {
     if (event.kind !== 'depth') throw new Error(`expected a depth event, got ${event.kind}`)
     const { data } = JSON.parse(text) as DepthJson
-    for (const [levels, rows] of [[event.bids, data.b], [event.asks, data.a]] as const) {
+    for (const [levels, rows] of [
+      [event.bids, data.b],
+      [event.asks, data.a],
+    ] as const) {
       same(levels.length, rows.length)
       rows.forEach(([price, size], i) => {
         same(levels.prices[i], Number(price))

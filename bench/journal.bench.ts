@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib'
 import { Journal } from '../src/edge/journal/journal.ts'
 import { readJournal } from '../src/edge/journal/read.ts'
 import type { Frame } from '../src/market/frame.ts'
-import { compare, type Contender, type Result, runDirectly, type Size } from './measure.ts'
+import { type Contender, compare, type Result, runDirectly, type Size } from './measure.ts'
 import { session } from './recorded.ts'
 
 /** 40,000 messages a second make groups of 400 in 10 ms. */
@@ -18,9 +18,11 @@ export async function run(size: Size): Promise<Result[]> {
   const { frames, source } = await session(size)
   const folder = await mkdtemp(join(tmpdir(), 'tapewatch-bench-'))
   const notes = [`${source}; disk at ${tmpdir()}`]
-  if ((await statfs(folder)).type === TMPFS) notes.push('this disk is memory (tmpfs): a sync costs nothing here, choose another TMPDIR')
+  if ((await statfs(folder)).type === TMPFS)
+    notes.push('this disk is memory (tmpfs): a sync costs nothing here, choose another TMPDIR')
+  const results: Result[] = []
+  const opened: { close(): Promise<void> }[] = []
   try {
-    const results: Result[] = []
     for (const group of [GROUP, LARGE_GROUP]) {
       const { bytes, ends } = await journalBytes(frames, group, join(folder, `check${group}`))
       const common = { unit: 'frames', count: frames.length, size, rounds: 5, notes }
@@ -30,8 +32,8 @@ export async function run(size: Size): Promise<Result[]> {
             ...common,
             what: `journal: groups of ${group} frames, each synced, ${clock === 'cpu' ? 'CPU time' : 'time by the clock'}`,
             clock,
-            ours: ours(frames, group, join(folder, `${clock}${group}`)),
-            peer: bare(bytes, ends, join(folder, `bare-${clock}${group}`)),
+            ours: ours(frames, group, join(folder, `${clock}${group}`), opened),
+            peer: bare(bytes, ends, join(folder, `bare-${clock}${group}`), opened),
             ...(clock === 'wall' ? { target: 0.5 } : {}),
           }),
         )
@@ -39,18 +41,19 @@ export async function run(size: Size): Promise<Result[]> {
     }
     return results
   } finally {
+    for (const one of opened) await one.close()
     await rm(folder, { recursive: true })
   }
 }
 
-function ours(frames: readonly Frame[], group: number, dir: string): Contender {
+function ours(frames: readonly Frame[], group: number, dir: string, opened: { close(): Promise<void> }[]): Contender {
   let runs = 0
   let journal: Journal
   return {
     name: 'Tapewatch',
     async prepare() {
-      await journal?.close()
       journal = await Journal.open(`${dir}-${++runs}`, { compress: false })
+      opened.push(journal)
     },
     async run() {
       await append(journal, frames, group)
@@ -59,14 +62,14 @@ function ours(frames: readonly Frame[], group: number, dir: string): Contender {
   }
 }
 
-function bare(bytes: Buffer, ends: readonly number[], path: string): Contender {
+function bare(bytes: Buffer, ends: readonly number[], path: string, opened: { close(): Promise<void> }[]): Contender {
   let runs = 0
   let file: FileHandle | null = null
   return {
     name: 'write + fdatasync',
     async prepare() {
-      await file?.close()
       file = await open(`${path}-${++runs}`, 'wx')
+      opened.push(file)
     },
     async run() {
       if (!file) throw new Error('not prepared')
@@ -91,7 +94,11 @@ async function append(journal: Journal, frames: readonly Frame[], group: number,
 }
 
 /** What the journal writes for these frames and where each group ends, after reading back that all frames are in it. */
-async function journalBytes(frames: readonly Frame[], group: number, dir: string): Promise<{ bytes: Buffer; ends: number[] }> {
+async function journalBytes(
+  frames: readonly Frame[],
+  group: number,
+  dir: string,
+): Promise<{ bytes: Buffer; ends: number[] }> {
   const journal = await Journal.open(dir, { compress: false })
   const ends: number[] = []
   await append(journal, frames, group, () => ends.push(journal.bytes))
@@ -100,7 +107,8 @@ async function journalBytes(frames: readonly Frame[], group: number, dir: string
   for await (const batch of readJournal(dir, { from: 1 })) {
     for (const frame of batch) {
       const written = frames[read++]
-      const isSame = frame.tsRecv === written?.tsRecv && frame.kind === written.kind && crc32(frame.body) === crc32(written.body)
+      const isSame =
+        frame.tsRecv === written?.tsRecv && frame.kind === written.kind && crc32(frame.body) === crc32(written.body)
       if (!isSame) throw new Error(`journal: frame ${read} is not the one that was appended`)
     }
   }

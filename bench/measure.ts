@@ -94,7 +94,9 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         const { micros, result } = await timed(clock, () => contender.run())
         checksum ??= result
         if (contender !== alike && !Object.is(result, checksum)) {
-          throw new Error(`${what}: ${contender.name} computed ${result} in round ${round}, ${ours.name} ${checksum}: void`)
+          throw new Error(
+            `${what}: ${contender.name} computed ${result} in round ${round}, ${ours.name} ${checksum}: void`,
+          )
         }
         if (round >= 0) times[side].push(micros)
         turn += Math.max(micros, TURN_MICROS / MOST_RUNS)
@@ -115,12 +117,18 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     ratio: other ? other.micros / own.micros : null,
     target: options.target ?? null,
     checksum: checksum ?? Number.NaN,
-    notes: [...(options.notes ?? []), ...(alike ? [`taken off both: ${alike.name}, ${(shared / count).toPrecision(3)} µs each`] : [])],
+    notes: [
+      ...(options.notes ?? []),
+      ...(alike ? [`taken off both: ${alike.name}, ${(shared / count).toPrecision(3)} µs each`] : []),
+    ],
   }
 }
 
 /** Time of one piece of work, which begins with a clean heap, so that nobody pays for another's garbage. */
-export async function timed<T>(clock: 'cpu' | 'wall', work: () => T | Promise<T>): Promise<{ micros: number; result: T }> {
+export async function timed<T>(
+  clock: 'cpu' | 'wall',
+  work: () => T | Promise<T>,
+): Promise<{ micros: number; result: T }> {
   collectGarbage()
   await sleep(SWEEP_MS)
   const wall = performance.now()
@@ -171,10 +179,15 @@ function comparisonLines({ unit, count, clock, ours, peer, ratio, target, checks
     if (!timing) return []
     const { name, micros, spread } = timing
     const each = `${(micros / count).toPrecision(3)} µs ${clock === 'cpu' ? 'CPU' : 'wall'} each`
-    return [`${name.padEnd(width)}  ${rate((count / micros) * 1e6)} ${unit}/s, ${each}, median +${Math.round(spread * 100)} %`]
+    return [
+      `${name.padEnd(width)}  ${rate((count / micros) * 1e6)} ${unit}/s, ${each}, median +${Math.round(spread * 100)} %`,
+    ]
   })
   const against = ratio === null ? 'no peer' : `${ratio.toPrecision(3)}× ${peer?.name}`
-  return [...lines, `${against}${verdict(ratio, target === null ? null : { atLeast: target }, '×')}  (checksum ${checksum})`]
+  return [
+    ...lines,
+    `${against}${verdict(ratio, target === null ? null : { atLeast: target }, '×')}  (checksum ${checksum})`,
+  ]
 }
 
 function figureLines({ value, unit, target }: Figure): string[] {

@@ -1,5 +1,5 @@
 import { sniff } from '../src/edge/sources/sniff.ts'
-import type { Frame, NewFrame } from '../src/market/frame.ts'
+import { type Frame, type NewFrame, placed } from '../src/market/frame.ts'
 import type { Instrument } from '../src/market/instrument.ts'
 import { MICROS_PER_SECOND } from '../src/market/units.ts'
 import { SimulatedMarket } from '../src/sim/market.ts'
@@ -8,7 +8,7 @@ import type { Size } from './measure.ts'
 
 const FILE = 'binance_raw/usdm_btcusdt_20240808.gz'
 const SMALL_FRAMES = 4_000
-const SLAB_BYTES = 1 << 20
+const SLAB_BYTES = 1 << 18
 
 /** Everything that one instrument's feed brought, timers included, in order. */
 export interface Session {
@@ -29,9 +29,17 @@ export async function session(size: Size): Promise<Session> {
   const file = recordedFile()
   const source = file ? `recorded ${FILE}` : 'simulated BTCUSDT, seed 7'
   const all = file ? await fromFile(file) : simulated(size === 'small' ? 20 : 1_200)
-  const frames = (size === 'small' ? all.slice(0, SMALL_FRAMES) : all).map((frame, i) => ({ ...frame, seq: i + 1 }))
+  // Copied one after the other, as bytes lie that have just been received, not within the text of a file.
+  const frames = (size === 'small' ? all.slice(0, SMALL_FRAMES) : all).map((frame, i) =>
+    placed({ ...frame, body: Buffer.from(frame.body) }, i + 1),
+  )
   const instrument = instrumentOf(frames)
-  return { source, instrument, frames, seconds: (frames[frames.length - 1].tsRecv - frames[0].tsRecv) / MICROS_PER_SECOND }
+  return {
+    source,
+    instrument,
+    frames,
+    seconds: (frames[frames.length - 1].tsRecv - frames[0].tsRecv) / MICROS_PER_SECOND,
+  }
 }
 
 async function fromFile(path: string): Promise<NewFrame[]> {
@@ -44,7 +52,8 @@ function simulated(seconds: number): NewFrame[] {
   const startMicros = 1_723_118_400_000_000
   const market = new SimulatedMarket({ seed: 7, startMicros, symbols: ['BTCUSDT'] })
   const frames: NewFrame[] = []
-  for (let second = 1; second <= seconds; second++) frames.push(...market.advance(startMicros + second * MICROS_PER_SECOND))
+  for (let second = 1; second <= seconds; second++)
+    frames.push(...market.advance(startMicros + second * MICROS_PER_SECOND))
   return frames
 }
 
@@ -63,6 +72,7 @@ export class Received {
   private used = 0
 
   take({ seq, tsRecv, kind, venue, topic, body }: Frame): Frame {
+    if (body.length > SLAB_BYTES) return { seq, tsRecv, kind, venue, topic, body: Buffer.from(body) }
     if (this.used + body.length > SLAB_BYTES) this.used = 0
     const at = this.used
     this.used += body.length

@@ -29,7 +29,13 @@ export async function run(size: Size): Promise<Result[]> {
   }
 }
 
-async function measure(what: string, path: string, kinds: readonly string[], size: Size, target: number | null): Promise<Result> {
+async function measure(
+  what: string,
+  path: string,
+  kinds: readonly string[],
+  size: Size,
+  target: number | null,
+): Promise<Result> {
   const name = path.split(/[\\/]/).at(-1)
   let cpu = Number.POSITIVE_INFINITY
   let wall = Number.POSITIVE_INFINITY
@@ -40,7 +46,8 @@ async function measure(what: string, path: string, kinds: readonly string[], siz
     wall = Math.min(wall, (performance.now() - start) * 1000, result.wallMicros)
     cpu = Math.min(cpu, micros)
     first ??= result
-    if (result.crc !== first.crc || result.frames !== first.frames) throw new Error(`replay: two runs over ${name} differ: void`)
+    if (result.crc !== first.crc || result.frames !== first.frames)
+      throw new Error(`replay: two runs over ${name} differ: void`)
   }
   if (!first) throw new Error('replay: nothing was run')
   const { frames, seconds, bytes, crc } = first

@@ -6,7 +6,7 @@ import { Journal } from '../src/edge/journal/journal.ts'
 import { Engine } from '../src/engine/engine.ts'
 import type { Frame } from '../src/market/frame.ts'
 import { DECODERS } from '../src/venues/index.ts'
-import { compare, type Contender, quantile, type Result, runDirectly, type Size } from './measure.ts'
+import { type Contender, compare, quantile, type Result, runDirectly, type Size } from './measure.ts'
 import { loadTardis, type Tardis } from './peer.ts'
 import { Received, type Session, session } from './recorded.ts'
 
@@ -65,15 +65,15 @@ function ours(recorded: Session): Contender {
 function oursWithJournal(recorded: Session, folder: string): Contender {
   const { frames } = recorded
   const received = new Received()
-  let runs = 0
-  let journal: Journal
+  // One journal for all rounds, as a process has one for its life; each round ends when its last frame is durable.
+  let journal: Journal | null = null
   return {
     name: 'Tapewatch',
     async prepare() {
-      const dir = join(folder, `run${++runs}`)
-      journal = await Journal.open(dir, { compress: false })
+      journal ??= await Journal.open(join(folder, 'journal'), { compress: false })
     },
     async run() {
+      if (!journal) throw new Error('not prepared')
       const follow = follower(recorded)
       for (let i = 0; i < frames.length; i++) {
         const frame = received.take(frames[i])
@@ -84,7 +84,7 @@ function oursWithJournal(recorded: Session, folder: string): Contender {
           await journal.ready()
         }
       }
-      await journal.close()
+      await journal.flush()
       return follow.checksum()
     },
   }
@@ -105,7 +105,9 @@ function follower({ instrument }: Session) {
       const book = engine.find(instrument.id)?.book
       if (!book || book.lastId === lastId) return outputs
       lastId = book.lastId
-      sum += (book.bids.bestPrice() ?? 0) * (book.bids.bestSize() ?? 0) - (book.asks.bestPrice() ?? 0) * (book.asks.bestSize() ?? 0)
+      sum +=
+        (book.bids.bestPrice() ?? 0) * (book.bids.bestSize() ?? 0) -
+        (book.asks.bestPrice() ?? 0) * (book.asks.bestSize() ?? 0)
       return outputs
     },
     checksum(): number {
@@ -115,35 +117,33 @@ function follower({ instrument }: Session) {
   }
 }
 
-function theirs({ frames, instrument }: Session, { version, mappers, OrderBook }: Tardis): Contender {
-  const received = new Received()
+function theirs({ frames, instrument }: Session, { version, normalize, OrderBook }: Tardis): Contender {
   const snapshotStream = `${instrument.symbol.toLowerCase()}@depthSnapshot`
+  const received = new Received()
+  async function* messages() {
+    for (let i = 0; i < frames.length; i++) {
+      const { kind, body, tsRecv } = received.take(frames[i])
+      if (kind !== 'message' && kind !== 'rest') continue
+      const parsed: unknown = JSON.parse((body as Buffer).toString())
+      const message = kind === 'rest' ? { stream: snapshotStream, data: parsed } : parsed
+      yield { message, localTimestamp: new Date(tsRecv / 1000) }
+    }
+  }
   return {
-    name: `tardis-dev ${version} mappers + OrderBook`,
-    run() {
+    name: `tardis-dev ${version} normalizeMessages + OrderBook`,
+    async run() {
       const book = new OrderBook()
-      const handlers = mappers()
       let sum = 0
       let trades = 0
       let quotes = 0
-      for (let i = 0; i < frames.length; i++) {
-        const { kind, body, tsRecv } = received.take(frames[i])
-        if (kind !== 'message' && kind !== 'rest') continue
-        const parsed: unknown = JSON.parse((body as Buffer).toString())
-        const message = kind === 'rest' ? { stream: snapshotStream, data: parsed } : parsed
-        const receivedAt = new Date(tsRecv / 1000)
-        for (const handler of handlers) {
-          if (!handler.canHandle(message)) continue
-          for (const event of handler.map(message, receivedAt)) {
-            if (event.type === 'trade') trades++
-            else if (event.type === 'book_ticker') quotes++
-            else {
-              book.update(event)
-              const bid = book.bestBid()
-              const ask = book.bestAsk()
-              sum += (bid?.price ?? 0) * (bid?.amount ?? 0) - (ask?.price ?? 0) * (ask?.amount ?? 0)
-            }
-          }
+      for await (const event of normalize(messages())) {
+        if (event.type === 'trade') trades++
+        else if (event.type === 'book_ticker') quotes++
+        else {
+          book.update(event)
+          const bid = book.bestBid()
+          const ask = book.bestAsk()
+          sum += (bid?.price ?? 0) * (bid?.amount ?? 0) - (ask?.price ?? 0) * (ask?.amount ?? 0)
         }
       }
       return sum + trades + quotes / 1e6
@@ -167,9 +167,12 @@ function singleSteps(recorded: Session): Result[] {
     }
     micros.sort()
     const p99 = quantile(micros, 0.99)
-    if (p99 < best.p99) best = { p50: quantile(micros, 0.5), p99, p999: quantile(micros, 0.999), max: quantile(micros, 1) }
+    if (p99 < best.p99)
+      best = { p50: quantile(micros, 0.5), p99, p999: quantile(micros, 0.999), max: quantile(micros, 1) }
   }
-  const notes = [`p50 ${best.p50.toFixed(1)} µs, p99.9 ${best.p999.toFixed(1)} µs, longest ${(best.max / 1000).toFixed(1)} ms`]
+  const notes = [
+    `p50 ${best.p50.toFixed(1)} µs, p99.9 ${best.p999.toFixed(1)} µs, longest ${(best.max / 1000).toFixed(1)} ms`,
+  ]
   return [{ kind: 'figure', what: 'single step, p99', value: best.p99, unit: 'µs', target: null, notes }]
 }
 

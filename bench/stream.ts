@@ -34,12 +34,20 @@ const DELETE_CHANCE = 0.4
  * A seeded depth stream shaped like a liquid perpetual: a snapshot of mostly adjacent levels, then diffs whose levels cluster
  * near the touch with a long tail, while the price walks. The book never crosses, and the spread is one tick.
  */
-export function depthStream({ seed, messages, levels = 1000, changesPerSide = 14 }: DepthStreamOptions): DepthMessage[] {
+export function depthStream({
+  seed,
+  messages,
+  levels = 1000,
+  changesPerSide = 14,
+}: DepthStreamOptions): DepthMessage[] {
   const dice = new Dice(seed, 'depth stream')
   const bids = new Map<number, number>()
   const asks = new Map<number, number>()
   let bestBid = START_TICKS
-  for (const [side, best, step] of [[bids, bestBid, -1], [asks, bestBid + 1, 1]] as const) {
+  for (const [side, best, step] of [
+    [bids, bestBid, -1],
+    [asks, bestBid + 1, 1],
+  ] as const) {
     for (let ticks: number = best; side.size < levels; ticks += step * (1 + Math.floor(dice.exponential() * 0.6))) {
       side.set(ticks, sizeOf(dice))
     }
@@ -103,7 +111,17 @@ export function depthText(seed: number, count: number, levels: number): string[]
     const first = id + dice.integer(1, 50)
     const last = first + dice.integer(100, 6000)
     const E = 1_723_161_256_299 + Math.floor((id - 5_123_107_837_557) / 100)
-    const data = { e: 'depthUpdate', E, T: E - 1, s: 'BTCUSDT', U: first, u: last, pu: id, b: rows(best, -1), a: rows(best + 1, 1) }
+    const data = {
+      e: 'depthUpdate',
+      E,
+      T: E - 1,
+      s: 'BTCUSDT',
+      U: first,
+      u: last,
+      pu: id,
+      b: rows(best, -1),
+      a: rows(best + 1, 1),
+    }
     id = last
     return JSON.stringify({ stream: 'btcusdt@depth@100ms', data })
   })

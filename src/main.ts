@@ -135,7 +135,8 @@ program
   .option('--data-dir <path>', 'where everything is kept (TAPEWATCH_DATA_DIR)')
   .option('--json', 'one JSON object')
   .action(async (source: string, options: { dataDir?: string; json?: boolean }) => {
-    if (source !== 'binance-usdm' && source !== 'binance-spot') throw usage(`${source} is neither binance-usdm nor binance-spot`)
+    if (source !== 'binance-usdm' && source !== 'binance-spot')
+      throw usage(`${source} is neither binance-usdm nor binance-spot`)
     const config = loadConfig(options.dataDir === undefined ? {} : { dataDir: options.dataDir })
     const path = join(config.dataDir, 'store', `${source}.duckdb`)
     const bar = new cliProgress.SingleBar({
@@ -274,6 +275,8 @@ async function up(flags: Flags): Promise<void> {
       corsOrigins: config.corsOrigins,
       maxSymbols: config.maxSymbols,
       tickBufferSize: config.tickBufferSize,
+      defaultWindow: config.defaultWindow,
+      defaultRegression: config.defaultRegression,
       ...(config.apiKey !== null && { apiKey: config.apiKey }),
       version,
       webRoot: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../dist/web' : '../web', import.meta.url)),

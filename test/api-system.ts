@@ -1,3 +1,4 @@
+import type { Rule } from '../src/alerts/rules.ts'
 import type { Store } from '../src/edge/store/store.ts'
 import type { ClockState, Mode, SourceName, System, SystemStatus } from '../src/edge/system.ts'
 import { Engine } from '../src/engine/engine.ts'
@@ -144,16 +145,12 @@ export class ScriptedSystem implements System {
   }
 
   frame(kind: NewFrame['kind'], topic: string, body: string): void {
-    const frame = {
-      seq: this.engine.seq + 1,
-      tsRecv: this.now,
-      kind,
-      venue: kind === 'timer' ? '' : 'sim',
-      topic,
-      body: encoder.encode(body),
-    }
-    const outputs = this.engine.step(frame)
-    this.store?.write(outputs, frame.seq)
+    this.feed({ tsRecv: this.now, kind, venue: kind === 'timer' ? '' : 'sim', topic, body: encoder.encode(body) })
+  }
+
+  feed(frame: NewFrame): void {
+    const outputs = this.engine.step({ ...frame, seq: this.engine.seq + 1 })
+    this.store?.write(outputs, this.engine.seq)
     this.errors += outputs.filter((output) => output.type === 'data-error').length
     if (outputs.length > 0) for (const listener of this.listeners) listener(outputs)
   }
@@ -198,6 +195,14 @@ export class ScriptedSystem implements System {
 
   async stopStreams(symbols?: readonly string[]): Promise<void> {
     this.active = symbols ? this.active.filter((symbol) => !symbols.includes(symbol)) : []
+  }
+
+  rules(): readonly Rule[] {
+    return this.engine.rules.all()
+  }
+
+  async setRules(rules: readonly Rule[], forget = false): Promise<void> {
+    this.frame('rules', '', JSON.stringify({ rules, forget }))
   }
 
   pause(): void {

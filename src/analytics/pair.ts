@@ -2,6 +2,7 @@ import { adf, type AdfResult } from '../stats/adf.ts'
 import { pearson } from '../stats/correlation.ts'
 import { engleGranger, type EngleGrangerResult } from '../stats/engle-granger.ts'
 import { alphaOfSpan, Ewma } from '../stats/ewma.ts'
+import { halfLife, type HalfLifeResult } from '../stats/half-life.ts'
 import { huber } from '../stats/huber.ts'
 import { fitKalman, KalmanLine, warmStart } from '../stats/kalman.ts'
 import { type Line, ols } from '../stats/ols.ts'
@@ -123,7 +124,7 @@ export class PairStream {
   private regress(a: number, b: number): void {
     this.spread = this.hedgeRatio = this.intercept = Number.NaN
     if (!this.moments.isWhole) return
-    const { regression, window } = this.options
+    const { regression } = this.options
     if (regression === 'OLS') {
       this.hedgeRatio = this.moments.beta
       this.intercept = this.moments.alpha
@@ -217,26 +218,6 @@ export function pairSeries(a: Float64Array, b: Float64Array, options: PairOption
   return series
 }
 
-/** How fast a series returns to its mean, from Δx = c + λ·x₋₁: −ln 2 / λ rows, Infinity when it does not. */
-export interface HalfLife {
-  readonly status: Status
-  readonly rows: number
-  readonly lambda: number
-  /** Of lambda; it follows the law of Dickey and Fuller, not Student's. */
-  readonly t: number
-}
-
-export function halfLife(x: Float64Array): HalfLife {
-  const n = x.length
-  if (n < 3) return { status: 'insufficient', rows: Number.NaN, lambda: Number.NaN, t: Number.NaN }
-  const level = x.subarray(0, n - 1)
-  const { status, beta, tBeta } = ols(
-    level.map((value, i) => x[i + 1] - value),
-    level,
-  )
-  return { status, rows: beta < 0 ? -Math.LN2 / beta : status === 'ok' ? Number.POSITIVE_INFINITY : Number.NaN, lambda: beta, t: tBeta }
-}
-
 /** How often a series passes through its mean. */
 export function crossings(x: Float64Array): number {
   const mean = x.reduce((sum, value) => sum + (value - x[0]), 0) / x.length + x[0]
@@ -261,7 +242,7 @@ export interface PairTests {
   readonly adf: AdfResult
   /** a on b, and b on a: the test of cointegration. */
   readonly engleGranger: readonly [EngleGrangerResult, EngleGrangerResult]
-  readonly halfLife: HalfLife
+  readonly halfLife: HalfLifeResult
   readonly crossings: number
 }
 

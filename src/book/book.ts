@@ -1,6 +1,6 @@
 import type { DepthEvent, Levels } from '../market/event.ts'
 import type { Price } from '../market/units.ts'
-import { Grid } from './grid.ts'
+import { Grid, ON_GRID } from './grid.ts'
 import { BookSide } from './side.ts'
 
 /** Levels that the last update changed, in columns; valid until the next update. Sizes are before and after. */
@@ -18,6 +18,9 @@ export interface Refusal {
   readonly message: string
 }
 
+/** Ticks of the update being applied; one array for all books, since nothing of it is needed after that. */
+let pendingTicks = new Float64Array(256)
+
 /** The resting interest of one instrument by price (L2), keyed by integer ticks. */
 export class Book {
   grid: Grid
@@ -31,7 +34,6 @@ export class Book {
     after: new Float64Array(256),
   }
   private readonly mayRefine: boolean
-  private pendingTicks = new Float64Array(256)
 
   /** `mayRefine`: the tick size is a guess from the data, so a finer price refines it instead of being refused. */
   constructor(tickSize: number, mayRefine = false) {
@@ -91,7 +93,8 @@ export class Book {
 
   private check(bids: Levels, asks: Levels): Refusal | null {
     const needed = bids.length + asks.length
-    if (needed > this.pendingTicks.length) this.grow(needed * 2)
+    if (needed > pendingTicks.length) pendingTicks = new Float64Array(needed * 2)
+    if (needed > this.changes.ticks.length) this.grow(needed)
     for (;;) {
       const { grid } = this
       const refusal = this.checkSide(bids, 0) ?? this.checkSide(asks, bids.length)
@@ -102,6 +105,7 @@ export class Book {
 
   private checkSide(levels: Levels, offset: number): Refusal | null {
     const { prices, sizes, length } = levels
+    const { scale, unit } = this.grid
     for (let i = 0; i < length; i++) {
       const price = prices[i]
       const size = sizes[i]
@@ -109,17 +113,17 @@ export class Book {
       if (!(price > 0 && price < 1e15 && size >= 0 && size < 1e18)) {
         return { code: 'bad-number', message: `level ${i}: price ${price}, size ${size}` }
       }
-      const ticks = this.grid.toTicks(price)
-      if (!this.grid.isOnGrid(price, ticks)) {
-        return this.refine(price)
-      }
-      this.pendingTicks[offset + i] = ticks
+      // As `grid.toTicks` and `grid.isOnGrid`, without a division where the tick is a power of ten.
+      const scaled = price * scale
+      const ticks = Math.round(unit === 1 ? scaled : scaled / unit)
+      if (!(Math.abs(scaled - ticks * unit) < ON_GRID)) return this.refine(price)
+      pendingTicks[offset + i] = ticks
     }
     return null
   }
 
   private write(side: BookSide, isBid: 0 | 1, levels: Levels, offset: number): void {
-    const { changes, pendingTicks } = this
+    const { changes } = this
     const { sizes, length } = levels
     let count = changes.count
     for (let i = 0; i < length; i++) {
@@ -149,7 +153,6 @@ export class Book {
   }
 
   private grow(capacity: number): void {
-    this.pendingTicks = new Float64Array(capacity)
     this.changes.isBid = new Uint8Array(capacity)
     this.changes.ticks = new Float64Array(capacity)
     this.changes.before = new Float64Array(capacity)

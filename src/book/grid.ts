@@ -1,9 +1,12 @@
+/** How far from a tick, in units of the last decimal, rounding may put a price that lies on it. */
+export const ON_GRID = 0.01
+
 /** The price grid of an instrument: prices as doubles outside, as integer ticks inside the book. */
 export class Grid {
   readonly tickSize: number
   /** tickSize = `unit` / `scale`, both integers, so that conversions round once. */
-  private readonly unit: number
-  private readonly scale: number
+  readonly unit: number
+  readonly scale: number
 
   constructor(tickSize: number) {
     let scale = 1
@@ -25,7 +28,7 @@ export class Grid {
   }
 
   isOnGrid(price: number, ticks: number): boolean {
-    return Math.abs(price * this.scale - ticks * this.unit) < 0.01
+    return Math.abs(price * this.scale - ticks * this.unit) < ON_GRID
   }
 
   /** The next finer decimal grid that `price` lies on, or null when there is none within 1e-12. */

@@ -19,7 +19,7 @@ export interface SideView {
   sizeAt(price: Price): Size
 }
 
-/** Ticks in the dense window. A wider one leaves fewer levels to the sorted array; one of 16,384 is too much for the cache. */
+/** Ticks in the dense window. A wider one leaves fewer levels to the sorted array, a narrower one more room in the cache. */
 const WINDOW = 4096
 /** Where the touch is put when the window moves, and how low it may fall before the window follows. */
 const TOUCH_AT = (WINDOW * 3) / 4

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { type Regression, REGRESSIONS } from '../analytics/pair.ts'
 import { OperationalError } from '../market/errors.ts'
 import type { SpotBases, UsdmBases } from '../venues/binance/plan.ts'
 
@@ -21,6 +22,9 @@ export interface Config {
   readonly maxSymbols: number
   readonly tickBufferSize: number
   readonly barIntervalsMs: readonly number[]
+  /** Bars that pair analytics look back where nobody says otherwise. */
+  readonly defaultWindow: number
+  readonly defaultRegression: Regression
   readonly corsOrigins: readonly string[]
   readonly logLevel: string
   readonly replaySpeed: number
@@ -122,6 +126,9 @@ export function loadConfig(
   const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
   if (!levels.includes(logLevel)) wrong('LOG_LEVEL', logLevel, `one of ${levels.join(', ')}`)
 
+  const regression = (get('DEFAULT_REGRESSION') ?? 'OLS').toUpperCase() as Regression
+  if (!REGRESSIONS.includes(regression)) wrong('DEFAULT_REGRESSION', regression, `one of ${REGRESSIONS.join(', ')}`)
+
   return {
     source,
     seed: integer('TAPEWATCH_SEED', 7, 0, 2 ** 31 - 1, flags.seed),
@@ -138,6 +145,8 @@ export function loadConfig(
     maxSymbols: integer('MAX_SYMBOLS', 10, 1, 200),
     tickBufferSize: integer('TICK_BUFFER_SIZE', 10_000, 100, 1_000_000),
     barIntervalsMs: list('RESAMPLE_INTERVALS', ['1s', '1m', '5m']).map(intervalMs),
+    defaultWindow: integer('DEFAULT_ROLLING_WINDOW', 60, 3, 5_000),
+    defaultRegression: regression,
     corsOrigins: list('CORS_ORIGINS', []),
     logLevel,
     replaySpeed: speed,

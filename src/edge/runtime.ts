@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Rule, RulesFrame } from '../alerts/rules.ts'
 import { CHECKPOINT_VERSION, type Checkpoint, Engine, type EngineOptions } from '../engine/engine.ts'
 import { OperationalError } from '../market/errors.ts'
-import type { NewFrame } from '../market/frame.ts'
+import { type NewFrame, placed } from '../market/frame.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { Output } from '../market/output.ts'
 import type { LiveVenue } from '../market/plugin.ts'
@@ -19,6 +20,7 @@ import { probe } from './feed/rest.ts'
 import { readLatestCheckpoint, writeCheckpoint } from './journal/checkpoint.ts'
 import { Journal } from './journal/journal.ts'
 import { journalSpan, readJournal } from './journal/read.ts'
+import { RulesFile } from './rules-file.ts'
 import { sniff } from './sources/sniff.ts'
 import { Store } from './store/store.ts'
 import type { SourceName, System, SystemStatus } from './system.ts'
@@ -27,6 +29,11 @@ const PROBE_MS = 2_500
 const CHECKPOINT_EVERY_MS = 60_000
 /** Outputs of before a restart that are published again, so that recent trades are there at once. */
 const RECENT_OUTPUTS = 50_000
+/** Settings under which a checkpoint was made; it means nothing under others. */
+interface BuiltFor {
+  readonly bars: string
+}
+
 /** Bars that the store is made of, whatever else is built. */
 const STORED_BARS_MS = [1_000, 60_000]
 /** Runs of the simulation kept on disk, the present one included. */
@@ -67,12 +74,16 @@ export class Runtime implements System {
   private fallbackReason: string | null = null
   private cut: string | null = null
   private checkpointTimer: NodeJS.Timeout | undefined
+  private readonly rulesFile: RulesFile
+  /** True from when the source takes rules. */
+  private takesRules = false
 
   constructor(options: RuntimeOptions) {
     this.options = options
     const { config } = options
     this.engineOptions = engineOptionsOf(config)
     this.engine = new Engine(this.engineOptions)
+    this.rulesFile = new RulesFile(join(config.dataDir, 'rules.json'))
     this.startedAt = this.clock.now()
   }
 
@@ -135,6 +146,16 @@ export class Runtime implements System {
     else this.driver?.stop(this.driver.active())
   }
 
+  rules(): readonly Rule[] {
+    return this.rulesFile.rules
+  }
+
+  async setRules(rules: readonly Rule[], forget = false): Promise<void> {
+    const kept = this.rulesFile.replace(rules)
+    if (this.takesRules) this.ingestRules(forget)
+    await kept
+  }
+
   pause(): void {
     this.running().setPaused(true)
   }
@@ -155,7 +176,8 @@ export class Runtime implements System {
     if (this.journal && this.driver?.source !== 'sim') await this.saveCheckpoint()
     // What the journal does not have must not be stored.
     await this.journal?.flush()
-    await this.store?.close()
+    // A store that cannot be written has said so, and is made whole again from the journal.
+    await this.store?.close().catch(() => {})
     await this.journal?.close()
   }
 
@@ -196,6 +218,8 @@ export class Runtime implements System {
     })
     this.driver = driver
     await driver.run()
+    // The pre-roll is the past: nobody is to be told of it.
+    this.beginRules()
   }
 
   /** Null when the venue answered and runs. Reached but refused (by country, say) is a reason like any other. */
@@ -228,6 +252,7 @@ export class Runtime implements System {
     await this.openStore(source, false)
     await this.catchUp(dir)
     this.driver = driver
+    this.beginRules()
     const listed = new Set(driver.available().map(({ symbol }) => symbol))
     const missing = config.symbols.filter((symbol) => !listed.has(symbol))
     if (missing.length > 0) report(`${source} does not have ${missing.join(', ')}; they are left out`)
@@ -257,6 +282,7 @@ export class Runtime implements System {
       },
     })
     this.driver = driver
+    this.beginRules()
     void driver.run()
   }
 
@@ -313,10 +339,10 @@ export class Runtime implements System {
     // What the store lacks must be folded once more.
     const saved = await readLatestCheckpoint(dir, Math.min(this.seq, store?.seq ?? this.seq))
     for (const skipped of saved?.skipped ?? []) this.options.report(`checkpoint: ${skipped}`)
-    const checkpoint = saved?.json as Checkpoint | undefined
-    // One that another version of the engine wrote is of no use; the journal has everything.
+    const checkpoint = saved?.json as (Checkpoint & BuiltFor) | undefined
+    // One of another version of the engine, or of other bars, is of no use; the journal has everything.
     const engine =
-      checkpoint?.version === CHECKPOINT_VERSION
+      checkpoint?.version === CHECKPOINT_VERSION && checkpoint.bars === this.builtFor().bars
         ? Engine.restore(checkpoint, this.engineOptions)
         : new Engine(this.engineOptions)
     let recent: Output[] = []
@@ -331,6 +357,7 @@ export class Runtime implements System {
         recent.push(...outputs)
       }
       await store?.ready()
+      this.label = `catching up with the journal: frame ${engine.seq} of ${this.seq}`
       if (recent.length > 2 * RECENT_OUTPUTS) recent = recent.slice(-RECENT_OUTPUTS)
     }
     this.engine = engine
@@ -352,14 +379,41 @@ export class Runtime implements System {
     const checkpoint = this.engine.checkpoint()
     // A checkpoint must never be ahead of the journal on disk, nor of the store that is caught up from it.
     await journal.whenDurable(checkpoint.seq)
-    await this.store?.flush()
-    await writeCheckpoint(journalDir, checkpoint.seq, checkpoint)
+    try {
+      await this.store?.flush()
+    } catch {
+      // It has said why, and what it lacks must be folded again: an older checkpoint serves for that.
+      return
+    }
+    await writeCheckpoint(journalDir, checkpoint.seq, { ...checkpoint, ...this.builtFor() })
+  }
+
+  private builtFor(): BuiltFor {
+    return { bars: String(this.engineOptions.barIntervalsMs) }
+  }
+
+  /** From now on the rules are part of the fold. Those that it knows from a checkpoint go on as they were. */
+  private beginRules(): void {
+    this.takesRules = true
+    if (JSON.stringify(this.engine.rules.all()) !== JSON.stringify(this.rulesFile.rules)) this.ingestRules(false)
+  }
+
+  private ingestRules(forget: boolean): void {
+    const body: RulesFrame = { rules: this.rulesFile.rules, ...(forget && { forget }) }
+    this.ingest({
+      // On a virtual clock the present is that of the frame before.
+      tsRecv: this.driver?.mode === 'LIVE' ? this.clock.now() : this.engine.ts,
+      kind: 'rules',
+      venue: '',
+      topic: '',
+      body: Buffer.from(JSON.stringify(body)),
+    })
   }
 
   private readonly ingest = (frame: NewFrame): void => {
     this.seq = this.journal ? this.journal.append(frame) : this.seq + 1
     this.frames++
-    const outputs = this.engine.step({ ...frame, seq: this.seq })
+    const outputs = this.engine.step(placed(frame, this.seq))
     this.store?.write(outputs, this.seq)
     this.publish(outputs)
   }

@@ -1,3 +1,4 @@
+import type { Rule } from '../alerts/rules.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { Output } from '../market/output.ts'
@@ -49,6 +50,13 @@ export interface System {
   /** @throws OperationalError UNKNOWN_SYMBOL naming each symbol the source does not have. */
   startStreams(symbols: readonly string[], tickMode: boolean): Promise<void>
   stopStreams(symbols?: readonly string[]): Promise<void>
+  /** Alert rules in force. */
+  rules(): readonly Rule[]
+  /**
+   * Replaces all alert rules, at once; resolves when they will survive a restart. `forget`: the firings so far are done with.
+   * @throws OperationalError DISK
+   */
+  setRules(rules: readonly Rule[], forget?: boolean): Promise<void>
   /** Holds the clock of a simulation or replay; a live source refuses. */
   pause(): void
   resume(): void

@@ -1,4 +1,5 @@
 import { Bars, type SavedBar } from '../analytics/bars.ts'
+import { RecentBars, type SavedBars } from '../analytics/closes.ts'
 import { spreadBps, weightedMid } from '../analytics/mid.ts'
 import { obi, weightedObi } from '../analytics/obi.ts'
 import { Ofi, type SavedOfi } from '../analytics/ofi.ts'
@@ -34,6 +35,7 @@ export interface SavedInstrument {
   quoteOfi: SavedOfi
   bookOfi: SavedOfi
   bars: SavedBar[]
+  recentBars: SavedBars
   quoteConnection: string
   print: TradeEvent['print'] | null
   top: Top | null
@@ -47,6 +49,8 @@ export class InstrumentFold {
   instrument: Instrument
   readonly stats: InstrumentStats
   readonly book: BookFollower
+  /** The newest closed bars, those that the venue told afterwards included. */
+  readonly recentBars: RecentBars
   /** Topic of the frames that carry its quotes. */
   private quoteConnection = ''
   private readonly log: OutputLog
@@ -67,6 +71,7 @@ export class InstrumentFold {
     this.stats = stats
     this.book = new BookFollower(instrument, log, stats)
     this.orders = new OrderTracker(() => this.book.book, stats)
+    this.recentBars = new RecentBars(barIntervals)
     this.bars = barIntervals.map((interval) => new Bars(instrument.id, interval, log))
   }
 
@@ -143,6 +148,7 @@ export class InstrumentFold {
       quoteOfi: this.quoteOfi.save(),
       bookOfi: this.bookOfi.save(),
       bars: this.bars.map((bars) => bars.save()),
+      recentBars: this.recentBars.save(),
       quoteConnection: this.quoteConnection,
       print: this.print,
       top: this.top,
@@ -161,6 +167,7 @@ export class InstrumentFold {
     this.bars.forEach((bars, i) => {
       bars.restore(saved.bars[i])
     })
+    this.recentBars.restore(saved.recentBars)
     this.quoteConnection = saved.quoteConnection
     this.print = saved.print
     this.top = saved.top

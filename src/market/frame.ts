@@ -1,7 +1,8 @@
 import type { Micros, Seq } from './units.ts'
 
 /**
- * What a frame is. Everything the engine may know arrives as one of these, so that a replay lacks nothing.
+ * What a frame is. Everything the engine may know arrives as one of these, so that a replay lacks nothing. Journals store the
+ * place of a kind in this list: add at its end.
  *
  * | kind | topic | body |
  * |---|---|---|
@@ -13,6 +14,7 @@ import type { Micros, Seq } from './units.ts'
  * | connected, disconnected | connection | empty, or the reason as text |
  * | clock | empty | decimal µs by which our own clock was stepped |
  * | label | empty | JSON `Label`: ground truth of a planted event (simulation only) |
+ * | rules | empty | JSON `RulesFrame`: all alert rules there are from now on |
  */
 export const FRAME_KINDS = [
   'message',
@@ -24,6 +26,7 @@ export const FRAME_KINDS = [
   'disconnected',
   'clock',
   'label',
+  'rules',
 ] as const
 export type FrameKind = (typeof FRAME_KINDS)[number]
 
@@ -40,6 +43,11 @@ export interface Frame {
 
 /** A frame that has not been given its place yet. */
 export type NewFrame = Omit<Frame, 'seq'>
+
+/** The frame in its place. Written out because it is done for every frame: a spread costs a third of a step. */
+export function placed({ tsRecv, kind, venue, topic, body }: NewFrame, seq: Seq): Frame {
+  return { seq, tsRecv, kind, venue, topic, body }
+}
 
 /** Where frames come from. `next` may wait; the engine never does. */
 export type FrameSource = AsyncIterable<readonly NewFrame[]>

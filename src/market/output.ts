@@ -152,6 +152,31 @@ export interface LabelOutput extends InstrumentOutput<'label'> {
   readonly label: Label
 }
 
+/** A rule of a person has fired. */
+export interface RuleAlertOutput extends OutputOf<'rule-alert'> {
+  /** Rule and number of the firing. */
+  readonly id: string
+  readonly rule: string
+  readonly name: string | null
+  readonly instruments: readonly InstrumentId[]
+  /** The venue's spelling, or `A-B`; one of the two is null. */
+  readonly symbol: string | null
+  readonly pair: string | null
+  readonly metric: string
+  readonly op: string
+  readonly threshold: number
+  readonly value: number
+  /** The value before, null when it was the first. */
+  readonly previous: number | null
+  /** Since when the condition held. */
+  readonly since: Micros
+  /** Start of the bar that the value is of, null for metrics that come with trades and books. */
+  readonly bar: Micros | null
+  /** What was read together with the value. */
+  readonly values: Readonly<Record<string, number>>
+  readonly message: string
+}
+
 export type Output =
   | TradeOutput
   | TopOutput
@@ -167,6 +192,7 @@ export type Output =
   | BookCheckOutput
   | ConnectionOutput
   | LabelOutput
+  | RuleAlertOutput
 
 export type OutputType = Output['type']
 

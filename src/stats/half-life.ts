@@ -1,6 +1,6 @@
+import { centred, mean } from './linear.ts'
 import { normalPpf } from './normal.ts'
 import { allFinite, isConstant, type Status } from './status.ts'
-import { centred, mean } from './linear.ts'
 import { PairWindow } from './window.ts'
 
 export interface HalfLifeResult {

@@ -28,12 +28,16 @@ export class HmmFilter {
     const { transitions, means, sigmas } = this.#options
     const joint = this.predicted.map((probability, j) => {
       const z = (value - means[j]) / sigmas[j]
-      return Number.isNaN(value) ? probability : (probability * Math.exp((-z * z) / 2)) / (sigmas[j] * Math.sqrt(2 * Math.PI))
+      return Number.isNaN(value)
+        ? probability
+        : (probability * Math.exp((-z * z) / 2)) / (sigmas[j] * Math.sqrt(2 * Math.PI))
     })
     const density = joint.reduce((sum, part) => sum + part, 0)
     this.filtered = density > 0 ? joint.map((part) => part / density) : this.predicted.slice()
     if (!Number.isNaN(value)) this.logLikelihood += Math.log(density)
-    this.predicted = this.filtered.map((_, j) => this.filtered.reduce((sum, part, i) => sum + part * transitions[i][j], 0))
+    this.predicted = this.filtered.map((_, j) =>
+      this.filtered.reduce((sum, part, i) => sum + part * transitions[i][j], 0),
+    )
   }
 }
 

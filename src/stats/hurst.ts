@@ -55,7 +55,10 @@ export interface RescaledRangeResult {
 }
 
 /** Hurst exponent of increments by the mean rescaled range over blocks that do not overlap. Sizes: by default 8, 16, … n/4. */
-export function hurstRescaledRange(x: Float64Array, sizes: ArrayLike<number> = defaultSizes(x.length)): RescaledRangeResult {
+export function hurstRescaledRange(
+  x: Float64Array,
+  sizes: ArrayLike<number> = defaultSizes(x.length),
+): RescaledRangeResult {
   const used = Float64Array.from(sizes)
   const blank = used.map(() => Number.NaN)
   const none = (status: Status) => ({ status, h: Number.NaN, hCorrected: Number.NaN, ranges: blank, expected: blank })
@@ -100,9 +103,7 @@ function expectedRange(n: number): number {
   let sum = 0
   for (let i = 1; i < n; i++) sum += Math.sqrt((n - i) / i)
   const factor =
-    n <= 340
-      ? Math.exp(logGamma((n - 1) / 2) - logGamma(n / 2)) / Math.sqrt(Math.PI)
-      : 1 / Math.sqrt((n * Math.PI) / 2)
+    n <= 340 ? Math.exp(logGamma((n - 1) / 2) - logGamma(n / 2)) / Math.sqrt(Math.PI) : 1 / Math.sqrt((n * Math.PI) / 2)
   return (factor * sum * (n - 0.5)) / n
 }
 

@@ -61,7 +61,9 @@ export function johansen(series: readonly Float64Array[], options: JohansenOptio
     lagged.push(Float64Array.from({ length: n }, (_, i) => ((i + 1 + lags) % season === s ? 1 : 0) - 1 / season))
   }
   const now = moves.map((move) => adjust(move.slice(lags, lags + n)))
-  const before = levels.map((level) => adjust(level.slice(lags, lags + n)))
+  // The level `lags` steps before the move: with at least one lag the same test as with the level just before. With none it is the level
+  // of the same step, as statsmodels has it.
+  const before = levels.map((level) => adjust(level.slice(1, 1 + n)))
   if (isRestricted) before.push(new Float64Array(n).fill(1))
 
   const wide = before.length

@@ -35,21 +35,21 @@ export function kmeans(columns: readonly Float64Array[], options: KMeansOptions)
   const d = columns.length
   if (!columns.every(allFinite)) return nothing('nonfinite', k, d, n)
   if (k < 1 || d < 1 || n < k) return nothing('insufficient', k, d, n)
-  const { points, shift, tolerance } = prepared(columns, isScaled)
-  const work = new Lloyd(points, n, d, k, tolerance)
+  const { points, shift, stride, tolerance } = prepared(columns, isScaled)
+  const work = new Lloyd(points, n, stride, k, tolerance)
   if (init) {
-    const start = new Float64Array(k * d)
-    for (let c = 0; c < k; c++) for (let j = 0; j < d; j++) start[c * d + j] = init[c][j] - shift[j]
+    const start = new Float64Array(k * stride)
+    for (let c = 0; c < k; c++) for (let j = 0; j < d; j++) start[c * stride + j] = init[c][j] - shift[j]
     return described(work.run(start), shift, k, d, new Int32Array(0))
   }
   const dice = new Lcg(seed)
   let best: Run | null = null
   let firstStart: Int32Array | null = null
   for (let i = 0; i < starts; i++) {
-    const seeds = plusPlus(points, n, d, k, dice)
+    const seeds = plusPlus(points, n, stride, k, dice)
     firstStart ??= seeds
-    const start = new Float64Array(k * d)
-    seeds.forEach((row, c) => start.set(points.subarray(row * d, row * d + d), c * d))
+    const start = new Float64Array(k * stride)
+    seeds.forEach((row, c) => start.set(points.subarray(row * stride, (row + 1) * stride), c * stride))
     const run = work.run(start)
     if (!best || run.inertia < best.inertia) best = run
   }
@@ -65,13 +65,16 @@ export function byFirstAppearance(result: KMeansResult): Pick<KMeansResult, 'lab
   const renumbered = (label: number) => numbers.get(label) ?? label
   return {
     labels: result.labels.map(renumbered),
-    centers: result.centers.map((_, c) => c).sort((a, b) => renumbered(a) - renumbered(b)).map((c) => result.centers[c]),
+    centers: result.centers
+      .map((_, c) => c)
+      .sort((a, b) => renumbered(a) - renumbered(b))
+      .map((c) => result.centers[c]),
   }
 }
 
-/** Points row by row, their columns around zero. */
+/** Points row by row, their columns around zero, each row filled up with zeros to a multiple of four. */
 function prepared(columns: readonly Float64Array[], isScaled: boolean) {
-  const d = columns.length
+  const d = Math.ceil(columns.length / 4) * 4
   const n = columns[0].length
   const points = new Float64Array(n * d)
   const shift = new Float64Array(d)
@@ -85,7 +88,7 @@ function prepared(columns: readonly Float64Array[], isScaled: boolean) {
     shift[j] = isScaled ? 0 : centre
     variances += sum / n / (std * std)
   })
-  return { points, shift, tolerance: (1e-4 * variances) / d }
+  return { points, shift, stride: d, tolerance: (1e-4 * variances) / columns.length }
 }
 
 interface Run {
@@ -115,60 +118,63 @@ class Lloyd {
     let centers = start
     const labels = new Int32Array(n).fill(-1)
     const counts = new Int32Array(k)
+    const sums = new Float64Array(k * d)
     let iterations = 0
+    let relocated = 0
     let isStable = false
     while (iterations < MAX_ITERATIONS) {
       iterations++
-      const sums = new Float64Array(k * d)
-      counts.fill(0)
-      const changed = this.#assign(centers, labels, sums, counts)
-      this.#fillEmpty(centers, labels, sums, counts)
-      let moved = 0
-      for (let c = 0; c < k; c++) {
-        for (let j = 0; j < d; j++) {
-          sums[c * d + j] /= counts[c]
-          moved += (sums[c * d + j] - centers[c * d + j]) ** 2
-        }
-      }
-      centers = sums
-      isStable = changed === 0
+      const changed = this.#assign(centers, labels, sums, counts) + relocated
+      relocated = this.#fillEmpty(centers, labels, sums, counts)
+      const next = sums.map((sum, at) => sum / counts[Math.floor(at / d)])
+      const moved = next.reduce((sum, value, at) => sum + (value - centers[at]) ** 2, 0)
+      centers = next
+      isStable = changed + relocated === 0
       if (isStable || moved <= this.#tolerance) break
     }
-    if (!isStable) this.#assign(centers, labels, new Float64Array(k * d), counts)
+    if (!isStable) this.#assign(centers, labels, sums, counts)
     return { centers, labels, inertia: this.#inertia(centers, labels), iterations }
   }
 
-  /** Labels every point with its nearest centre, adds it to that cluster's sum, and returns how many labels changed. */
+  /** Labels every point with its nearest centre, keeps the sums of the clusters, and returns how many labels changed. */
   #assign(centers: Float64Array, labels: Int32Array, sums: Float64Array, counts: Int32Array): number {
     const points = this.#points
     const [n, d, k] = [this.#n, this.#d, this.#k]
     let changed = 0
     for (let i = 0, at = 0; i < n; i++, at += d) {
+      const before = labels[i]
       let nearest = 0
       let least = Number.POSITIVE_INFINITY
+      const p0 = points[at]
+      const p1 = points[at + 1]
+      const p2 = points[at + 2]
+      const p3 = points[at + 3]
       for (let c = 0, from = 0; c < k; c++, from += d) {
-        let distance = 0
-        for (let j = 0; j < d; j++) {
-          const gap = points[at + j] - centers[from + j]
-          distance += gap * gap
-        }
+        const g0 = p0 - centers[from]
+        const g1 = p1 - centers[from + 1]
+        const g2 = p2 - centers[from + 2]
+        const g3 = p3 - centers[from + 3]
+        let distance = g0 * g0 + g1 * g1 + (g2 * g2 + g3 * g3)
+        if (d > 4) distance += squaredDistance(points, at + 4, centers, from + 4, d - 4)
         if (distance < least) {
           least = distance
           nearest = c
         }
       }
-      if (labels[i] !== nearest) {
-        labels[i] = nearest
-        changed++
-      }
+      if (before === nearest) continue
+      changed++
+      labels[i] = nearest
       counts[nearest]++
       for (let j = 0; j < d; j++) sums[nearest * d + j] += points[at + j]
+      if (before < 0) continue
+      counts[before]--
+      for (let j = 0; j < d; j++) sums[before * d + j] -= points[at + j]
     }
     return changed
   }
 
-  /** A cluster without points takes the point that lies farthest from its centre. */
-  #fillEmpty(centers: Float64Array, labels: Int32Array, sums: Float64Array, counts: Int32Array): void {
+  /** A cluster without points takes the point that lies farthest from its centre; returns how many did. */
+  #fillEmpty(centers: Float64Array, labels: Int32Array, sums: Float64Array, counts: Int32Array): number {
     const points = this.#points
     const [n, d] = [this.#n, this.#d]
     const taken = new Set<number>()
@@ -192,12 +198,15 @@ class Lloyd {
         sums[from * d + j] -= points[farthest * d + j]
         sums[c * d + j] = points[farthest * d + j]
       }
+      labels[farthest] = c
     }
+    return taken.size
   }
 
   #inertia(centers: Float64Array, labels: Int32Array): number {
     let sum = 0
-    for (let i = 0; i < this.#n; i++) sum += squaredDistance(this.#points, i * this.#d, centers, labels[i] * this.#d, this.#d)
+    for (let i = 0; i < this.#n; i++)
+      sum += squaredDistance(this.#points, i * this.#d, centers, labels[i] * this.#d, this.#d)
     return sum
   }
 }
@@ -206,16 +215,20 @@ class Lloyd {
 function plusPlus(points: Float64Array, n: number, d: number, k: number, dice: Lcg): Int32Array {
   const seeds = new Int32Array(k)
   const trials = 2 + Math.floor(Math.log(k))
-  let distances = new Float64Array(n).fill(Number.POSITIVE_INFINITY)
+  let distances = new Float64Array(n)
   let candidate = new Float64Array(n)
   let best = new Float64Array(n)
   seeds[0] = Math.floor(dice.uniform() * n)
-  let potential = nearer(points, n, d, seeds[0], distances, distances)
+  let potential = 0
+  for (let i = 0; i < n; i++) {
+    distances[i] = squaredDistance(points, i * d, points, seeds[0] * d, d)
+    potential += distances[i]
+  }
   for (let c = 1; c < k; c++) {
     const draws = Array.from({ length: trials }, () => dice.uniform() * potential)
     let least = Number.POSITIVE_INFINITY
     for (const row of rowsAt(distances, draws)) {
-      const left = nearer(points, n, d, row, distances, candidate)
+      const left = nearer(points, d, row, distances, candidate)
       if (left >= least) continue
       least = left
       seeds[c] = row
@@ -243,26 +256,35 @@ function rowsAt(distances: Float64Array, draws: readonly number[]): number[] {
   return rows
 }
 
-/** Squared distances to the nearest centre with the point `row` as one more; returns their sum. */
-function nearer(points: Float64Array, n: number, d: number, row: number, before: Float64Array, after: Float64Array): number {
+/** Squared distances to the nearest seed with the point `row` as one more; returns their sum. Without branches, which would be missed. */
+function nearer(points: Float64Array, d: number, row: number, before: Float64Array, after: Float64Array): number {
+  const seed = points.subarray(row * d, row * d + d)
+  const [s0, s1, s2, s3] = seed
   let sum = 0
-  const centre = row * d
-  for (let i = 0, at = 0; i < n; i++, at += d) {
-    let distance = 0
-    for (let j = 0; j < d; j++) {
-      const gap = points[at + j] - points[centre + j]
-      distance += gap * gap
-    }
-    const least = distance < before[i] ? distance : before[i]
+  for (let i = 0, at = 0; i < before.length; i++, at += d) {
+    const g0 = points[at] - s0
+    const g1 = points[at + 1] - s1
+    const g2 = points[at + 2] - s2
+    const g3 = points[at + 3] - s3
+    let distance = g0 * g0 + g1 * g1 + (g2 * g2 + g3 * g3)
+    if (d > 4) distance += squaredDistance(points, at + 4, seed, 4, d - 4)
+    const least = Math.min(before[i], distance)
     after[i] = least
     sum += least
   }
   return sum
 }
 
+/** `d` is a multiple of four. */
 function squaredDistance(a: Float64Array, i: number, b: Float64Array, j: number, d: number): number {
   let sum = 0
-  for (let c = 0; c < d; c++) sum += (a[i + c] - b[j + c]) ** 2
+  for (let c = d - 4; c >= 0; c -= 4) {
+    const g0 = a[i + c] - b[j + c]
+    const g1 = a[i + c + 1] - b[j + c + 1]
+    const g2 = a[i + c + 2] - b[j + c + 2]
+    const g3 = a[i + c + 3] - b[j + c + 3]
+    sum = g0 * g0 + g1 * g1 + (g2 * g2 + g3 * g3) + sum
+  }
   return sum
 }
 
@@ -283,8 +305,19 @@ class Lcg {
 function described(run: Run, shift: Float64Array, k: number, d: number, firstStart: Int32Array): KMeansResult {
   const sizes = new Int32Array(k)
   for (const label of run.labels) sizes[label]++
-  const centers = Array.from({ length: k }, (_, c) => run.centers.slice(c * d, c * d + d).map((value, j) => value + shift[j]))
-  return { status: 'ok', centers, labels: run.labels, inertia: run.inertia, iterations: run.iterations, sizes, firstStart }
+  const stride = run.centers.length / k
+  const centers = Array.from({ length: k }, (_, c) =>
+    run.centers.slice(c * stride, c * stride + d).map((value, j) => value + shift[j]),
+  )
+  return {
+    status: 'ok',
+    centers,
+    labels: run.labels,
+    inertia: run.inertia,
+    iterations: run.iterations,
+    sizes,
+    firstStart,
+  }
 }
 
 function nothing(status: Status, k: number, d: number, n: number): KMeansResult {

@@ -26,7 +26,15 @@ export function ljungBox(x: Float64Array, lags: ArrayLike<number> = defaultLags(
   const none = (status: Status): LjungBoxResult => {
     const blank = () => new Float64Array(used.length).fill(Number.NaN)
     const autocorrelation = new Float64Array(last).fill(Number.NaN)
-    return { status, lags: used, ljungBox: blank(), ljungBoxP: blank(), boxPierce: blank(), boxPierceP: blank(), autocorrelation }
+    return {
+      status,
+      lags: used,
+      ljungBox: blank(),
+      ljungBoxP: blank(),
+      boxPierce: blank(),
+      boxPierceP: blank(),
+      autocorrelation,
+    }
   }
   if (!allFinite(x)) return none('nonfinite')
   if (used.length === 0 || n <= last) return none('insufficient')

@@ -1,6 +1,6 @@
 import { schwertLag } from './adf.ts'
 import { lagProduct } from './kpss.ts'
-import { type CriticalValues, mackinnonCritical, mackinnonP, type Trend, TREND_TERMS } from './mackinnon.ts'
+import { type CriticalValues, mackinnonCritical, mackinnonP, TREND_TERMS, type Trend } from './mackinnon.ts'
 import { olsColumns } from './ols-columns.ts'
 import { allFinite, isConstant, type Status } from './status.ts'
 

@@ -1,6 +1,6 @@
-import type { Status } from './status.ts'
 import { normalCdf } from './normal.ts'
 import { ols } from './ols.ts'
+import type { Status } from './status.ts'
 
 export interface TradeBars {
   readonly close: Float64Array
@@ -46,7 +46,8 @@ export interface Vpin {
  */
 export function vpin(bars: TradeBars, bucketVolume: number, buckets: number): Vpin {
   const n = bars.close.length
-  if (n < 3) return { status: 'insufficient', sigma: Number.NaN, imbalance: new Float64Array(0), vpin: new Float64Array(0) }
+  if (n < 3)
+    return { status: 'insufficient', sigma: Number.NaN, imbalance: new Float64Array(0), vpin: new Float64Array(0) }
   const change = Float64Array.from({ length: n - 1 }, (_, i) => bars.close[i + 1] - bars.close[i])
   const sigma = deviation(change)
   const imbalance: number[] = []
@@ -107,7 +108,10 @@ export function priceImpact(bars: TradeBars): PriceImpact {
 }
 
 /** Amihud (2002): mean of |simple return| / traded value over the bars in which something was traded, times `scale`. */
-export function illiquidity(bars: TradeBars, scale = 1e6): { readonly status: Status; readonly value: number; readonly n: number } {
+export function illiquidity(
+  bars: TradeBars,
+  scale = 1e6,
+): { readonly status: Status; readonly value: number; readonly n: number } {
   let sum = 0
   let n = 0
   for (let i = 1; i < bars.close.length; i++) {

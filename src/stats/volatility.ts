@@ -76,7 +76,8 @@ function yangZhang(candles: Candles): number {
 
 function rogersSatchellTerm({ open, high, low, close }: Candles, i: number): number {
   return (
-    Math.log(high[i] / close[i]) * Math.log(high[i] / open[i]) + Math.log(low[i] / close[i]) * Math.log(low[i] / open[i])
+    Math.log(high[i] / close[i]) * Math.log(high[i] / open[i]) +
+    Math.log(low[i] / close[i]) * Math.log(low[i] / open[i])
   )
 }
 

@@ -6,6 +6,7 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify'
+import type { Regression } from '../../analytics/pair.ts'
 import type { InstrumentView } from '../../engine/engine.ts'
 import type { System } from '../system.ts'
 import type { Hub } from './hub.ts'
@@ -24,6 +25,10 @@ export interface ApiConfig {
   /** Trades kept in memory for each symbol. */
   readonly tickBufferSize: number
   readonly apiKey?: string | undefined
+  /** Bars that pair analytics look back where the question does not say; 60. */
+  readonly defaultWindow?: number | undefined
+  /** Estimator of the hedge ratio where the question does not say; OLS. */
+  readonly defaultRegression?: Regression | undefined
   readonly version: string
   /** Folder of the built page. Where it is missing, `/` answers as for a program. */
   readonly webRoot: string
@@ -56,7 +61,7 @@ const problem = {
 export const PROBLEMS = { '4xx': problem, '5xx': problem }
 
 /** What is known of a symbol: null when it is available and nothing was received of it yet. @throws ApiError 404 */
-export function findSymbol({ system }: Context, symbol: string): InstrumentView | null {
+export function findSymbol({ system }: Pick<Context, 'system'>, symbol: string): InstrumentView | null {
   const view = system.engine.findSymbol(symbol)
   if (view) return view
   if (system.available().some((instrument) => instrument.symbol === symbol)) return null

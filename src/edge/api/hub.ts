@@ -1,12 +1,13 @@
 import type { BookView, InstrumentView } from '../../engine/engine.ts'
 import type { Instrument } from '../../market/instrument.ts'
-import type { BarOutput, GapOutput, LabelOutput, Output, TickerOutput, TradeOutput } from '../../market/output.ts'
+import type { BarOutput, GapOutput, LabelOutput, Output, RuleAlertOutput, TickerOutput, TradeOutput } from '../../market/output.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import type { InstrumentId, Micros } from '../../market/units.ts'
 import type { System, SystemStatus } from '../system.ts'
 import { BookHistory } from './history.ts'
 import { Ring } from './ring.ts'
 import type {
+  AlertMessage,
   BarMessage,
   BookStatus,
   ChannelName,
@@ -37,7 +38,7 @@ const KEPT_GAPS = 1_000
 const KEPT_LABELS = 100
 
 type Streamed = TradeOutput | TickerOutput | BarOutput
-type Notice = GapOutput | LabelOutput
+type Notice = GapOutput | LabelOutput | RuleAlertOutput
 
 /** Who listens. Each text is one complete message, made once for all. */
 export interface Audience {
@@ -50,6 +51,8 @@ export interface Audience {
   publish(symbol: string, channel: ChannelName | 'label', text: string): void
   publishSnapshot(symbol: string, depth: number, text: string): void
   publishStatus(text: string): void
+  /** For everybody, whatever they follow. */
+  publishAlert(text: string): void
   /** The round is complete and may leave. */
   flush(): void
 }
@@ -231,6 +234,9 @@ export class Hub {
         this.keep(output.instrument)?.labels.push(output)
         this.notify(output)
         return
+      case 'rule-alert':
+        this.notify(output)
+        return
       case 'measures': {
         this.measured++
         const kept = this.keep(output.instrument)
@@ -398,6 +404,7 @@ export class Hub {
   }
 
   private sendNotice(audience: Audience, notice: Notice): void {
+    if (notice.type === 'rule-alert') return audience.publishAlert(JSON.stringify(alertMessage(notice)))
     const symbol = notice.type === 'label' ? notice.label.symbol : this.keep(notice.instrument)?.instrument.symbol
     if (symbol === undefined) return
     if (notice.type === 'label') audience.publish(symbol, 'label', JSON.stringify(labelMessage(notice)))
@@ -520,8 +527,33 @@ export function labelMessage({ label }: LabelOutput): LabelMessage {
   return { type: 'label', symbol, kind, benign, side, from: toRfc3339(from), to: toRfc3339(to), strength }
 }
 
+function alertMessage(firing: RuleAlertOutput): AlertMessage {
+  return { type: 'alert', ...firingAnswer(firing) }
+}
+
+export function firingAnswer(firing: RuleAlertOutput): Omit<AlertMessage, 'type'> {
+  return {
+    id: firing.id,
+    alert_id: firing.rule,
+    message: firing.message,
+    metric: firing.metric,
+    pair: firing.pair,
+    symbol: firing.symbol,
+    name: firing.name,
+    op: firing.op,
+    actual_value: firing.value,
+    previous_value: firing.previous,
+    threshold_value: firing.threshold,
+    ts: toRfc3339(firing.ts),
+    since: toRfc3339(firing.since),
+    bar: firing.bar === null ? null : toRfc3339(firing.bar),
+    values: { ...firing.values },
+    seq: firing.seq,
+  }
+}
+
 /** 60,000,000 µs → `1m`. */
-function intervalText(micros: number): string {
+export function intervalText(micros: number): string {
   const seconds = micros / 1_000_000
   if (seconds % 86_400 === 0) return `${seconds / 86_400}d`
   if (seconds % 3_600 === 0) return `${seconds / 3_600}h`

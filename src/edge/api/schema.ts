@@ -1,35 +1,25 @@
 import { type Static, type TSchema, Type } from 'typebox'
+import {
+  AlertMessageSchema,
+  type AlertMessage,
+  AnalyticsMessageSchema,
+  type AnalyticsMessage,
+  PairLook,
+  PairText,
+} from './schema-pairs.ts'
+import { Answer, Dictionary, Literals, Nullable, SymbolText, Time, TimeQuery } from './schema-parts.ts'
+
+export * from './schema-pairs.ts'
 
 /** Shapes of everything that goes over HTTP and WebSocket. The page imports types from here, nothing else. */
 
-const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const Literals = <const T extends readonly string[]>(values: T, description?: string) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], ...(description ? { description } : {}) })
-const Dictionary = <T extends TSchema>(schema: T) =>
-  Type.Unsafe<Record<string, Static<T>>>({ type: 'object', additionalProperties: schema })
-/** An answer: no field but those named. */
-const Answer = <T extends Record<string, TSchema>>(properties: T, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description ? { description } : {}) })
-
-const Time = Type.String({
-  description: 'RFC 3339 in UTC with six decimals',
-  examples: ['2024-08-08T23:54:15.088176Z'],
-})
-const SymbolText = Type.String({
-  minLength: 1,
-  maxLength: 40,
-  pattern: '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$',
-  description: "The venue's own spelling",
-  examples: ['BTCUSDT'],
-})
 const SymbolList = Type.Array(SymbolText, { minItems: 1, maxItems: 1000 })
-const TimeQuery = Type.String({ maxLength: 40, description: 'RFC 3339, or milliseconds since 1970' })
 
 const BOOK_STATES = ['syncing', 'verified', 'stale', 'crossed', 'gapped'] as const
 const SOURCES = ['sim', 'binance-usdm', 'binance-spot', 'file'] as const
 const MODES = ['SIMULATION', 'LIVE', 'CSV_REPLAY'] as const
 const CLOCKS = ['live', 'paused', 'replay'] as const
-export const CHANNELS = ['snapshot', 'trade', 'ticker', 'bar', 'gap'] as const
+export const CHANNELS = ['snapshot', 'trade', 'ticker', 'bar', 'gap', 'analytics'] as const
 export type ChannelName = (typeof CHANNELS)[number]
 
 export const DEFAULT_DEPTH = 20
@@ -102,10 +92,10 @@ const SourceFields = {
 export const SymbolParams = Type.Object({ symbol: SymbolText })
 export const SymbolsQuery = Type.Object({ detail: Type.Optional(Type.Boolean()) }, { additionalProperties: false })
 export const StatsQuery = Type.Object({ symbol: Type.Optional(SymbolText) }, { additionalProperties: false })
-const FORMATS = ['json', 'csv', 'parquet'] as const
+const FORMATS = ['json', 'csv', 'parquet', 'arrow'] as const
 export type Format = (typeof FORMATS)[number]
 const FormatQuery = Type.Optional(
-  Literals(FORMATS, 'Wins over the Accept header, which may ask for text/csv or application/vnd.apache.parquet'),
+  Literals(FORMATS, 'Wins over the Accept header, which may ask for text/csv, application/vnd.apache.parquet or application/vnd.apache.arrow.stream'),
 )
 const TimeframeText = Type.String({
   maxLength: 10,
@@ -467,7 +457,10 @@ export const SessionSchema = Answer({ status: Type.Literal('ok') })
 // WebSocket, client to server
 
 const SubscriptionFields = {
-  symbols: SymbolList,
+  symbols: Type.Optional(SymbolList),
+  pairs: Type.Optional(
+    Type.Array(PairText, { minItems: 1, maxItems: 50, description: 'Pairs of the channel analytics' }),
+  ),
   channels: Type.Optional(Type.Array(Literals(CHANNELS), { minItems: 1, maxItems: CHANNELS.length })),
 }
 export const SubscribeSchema = Type.Object(
@@ -475,6 +468,7 @@ export const SubscribeSchema = Type.Object(
     action: Type.Literal('subscribe'),
     ...SubscriptionFields,
     depth: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_SNAPSHOT_DEPTH, default: DEFAULT_DEPTH })),
+    ...PairLook,
   },
   { additionalProperties: false },
 )
@@ -603,6 +597,7 @@ const SubscriptionMessageSchema = Answer({
   status: Literals(['subscribed', 'unsubscribed']),
   symbols: Type.Array(Type.String()),
   channels: Type.Array(Literals(CHANNELS)),
+  pairs: Type.Optional(Type.Array(Type.String())),
 })
 type SubscriptionMessage = Static<typeof SubscriptionMessageSchema>
 
@@ -628,6 +623,8 @@ export type ServerMessage =
   | SubscriptionMessage
   | PongMessage
   | ErrorMessage
+  | AnalyticsMessage
+  | AlertMessage
 
 /** Schema of each message of the server, by its `type`. */
 export const SERVER_MESSAGES = {
@@ -642,4 +639,6 @@ export const SERVER_MESSAGES = {
   subscription: SubscriptionMessageSchema,
   pong: PongMessageSchema,
   error: ErrorMessageSchema,
+  analytics: AnalyticsMessageSchema,
+  alert: AlertMessageSchema,
 } as const satisfies Record<ServerMessage['type'], TSchema>

@@ -5,8 +5,8 @@ import type { Micros } from '../../market/units.ts'
 import {
   type BarRow,
   type BarsQuery,
-  baseOf,
   barsSql,
+  baseOf,
   parseTimeframe,
   readBars,
   type Timeframe,
@@ -18,12 +18,17 @@ import { ApiError } from './problem.ts'
 import { type Bar, type Format, MAX_JSON_ROWS } from './schema.ts'
 
 const DEFAULT_JSON_ROWS = 500
-const TYPES: Record<FileFormat, string> = { csv: 'text/csv; charset=utf-8', parquet: 'application/vnd.apache.parquet' }
+const TYPES: Record<FileFormat, string> = {
+  csv: 'text/csv; charset=utf-8',
+  parquet: 'application/vnd.apache.parquet',
+  arrow: 'application/vnd.apache.arrow.stream',
+}
 const ACCEPTED: Record<string, Format> = {
   'application/json': 'json',
   'text/csv': 'csv',
   'application/vnd.apache.parquet': 'parquet',
   'application/x-parquet': 'parquet',
+  'application/vnd.apache.arrow.stream': 'arrow',
 }
 
 /** The answers of a route whose rows may come as a file. */
@@ -31,7 +36,12 @@ export function seriesResponse(schema: TSchema) {
   const file = { schema: Type.String({ format: 'binary' }) }
   return {
     description: 'Rows, in the format asked for',
-    content: { 'application/json': { schema }, 'text/csv': file, 'application/vnd.apache.parquet': file },
+    content: {
+      'application/json': { schema },
+      'text/csv': file,
+      'application/vnd.apache.parquet': file,
+      'application/vnd.apache.arrow.stream': file,
+    },
   }
 }
 
@@ -98,7 +108,8 @@ export async function barsQuery(context: Context, asked: BarsAsked): Promise<Bar
   // Taken before what is closed is written: what closes meanwhile is then in one of the two, not in both.
   const forming = engine.findSymbol(asked.symbol)?.formingBar(baseOf(timeframe)) ?? null
   await store.flush()
-  return { instrument, timeframe, from, to, limit, forming, now: engine.ts }
+  // The venue's clock may be ahead of ours: when a later bar is in formation, those before it are closed.
+  return { instrument, timeframe, from, to, limit, forming, now: Math.max(engine.ts, forming?.start ?? 0) }
 }
 
 export async function bars(context: Context, asked: BarsAsked): Promise<BarRow[]> {

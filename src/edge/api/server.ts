@@ -10,7 +10,9 @@ import { OperationalError } from '../../market/errors.ts'
 import type { System } from '../system.ts'
 import type { Api, ApiConfig, Context } from './context.ts'
 import { Hub } from './hub.ts'
+import { PairFeed } from './pair-feed.ts'
 import { registerProblems } from './problem.ts'
+import { alertRoutes } from './routes/alerts.ts'
 import { bookRoutes } from './routes/books.ts'
 import { controlRoutes } from './routes/control.ts'
 import { dataRoutes } from './routes/data.ts'
@@ -18,6 +20,7 @@ import { databaseRoutes } from './routes/database.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { exportRoutes } from './routes/export.ts'
 import { healthRoutes } from './routes/health.ts'
+import { pairRoutes } from './routes/pairs.ts'
 import { rootRoutes } from './routes/root.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { streamRoutes } from './routes/stream.ts'
@@ -64,13 +67,15 @@ export async function createApi(options: {
   checkExposure(config.host, config.apiKey, config.corsOrigins)
   const { version, tickBufferSize, maxSymbols } = config
   const hub = new Hub(system, { version, tickBufferSize, maxHistories: maxSymbols })
-  const sockets = new Sockets(system, hub, { ...DEFAULT_LIMITS, ...options.limits })
+  const pairs = new PairFeed(system, config)
+  const sockets = new Sockets(system, hub, pairs, { ...DEFAULT_LIMITS, ...options.limits })
   const sessions = config.apiKey ? new Sessions(config.apiKey) : null
   const app = await build({ system, config, hub, sockets, sessions })
   return {
     listen: () => listen(app, config),
     close: async () => {
       hub.close()
+      pairs.close()
       await sockets.close()
       await app.close()
     },
@@ -135,6 +140,8 @@ function registerRoutes(app: Api, context: Context): void {
   databaseRoutes(app, context)
   exportRoutes(app, context)
   bookRoutes(app, context)
+  pairRoutes(app, context)
+  alertRoutes(app, context)
   controlRoutes(app, context)
   sessionRoutes(app, context)
   docsRoutes(app)

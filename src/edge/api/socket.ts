@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net'
+import type { Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { RawData, WebSocket } from 'ws'
 import type { System } from '../system.ts'
 import type { Audience, Hub } from './hub.ts'
+import type { PairFeed } from './pair-feed.ts'
+import { ApiError } from './problem.ts'
 import {
   CHANNELS,
   type ChannelName,
@@ -45,6 +48,7 @@ const HEARTBEAT_MS = 1_000
 /** How long a client may take to answer a close before its socket is cut. */
 const CLOSE_GRACE_MS = 1_000
 const MAX_SYMBOLS_PER_CLIENT = 1_000
+const MAX_PAIRS_PER_CLIENT = 100
 
 const OPEN = 1
 const DEFAULT_CHANNELS: ReadonlySet<ChannelName> = new Set<ChannelName>(['snapshot', 'trade', 'ticker', 'gap'])
@@ -53,6 +57,8 @@ const MESSAGES = {
   unsubscribe: Compile(UnsubscribeSchema),
   ping: Compile(PingSchema),
 }
+
+type PairLook = Pick<Static<typeof SubscribeSchema>, 'tf' | 'window' | 'regression' | 'prices'>
 
 interface Subscription {
   channels: ReadonlySet<ChannelName>
@@ -63,6 +69,8 @@ interface Subscription {
 class Client {
   /** By symbol; null as long as it follows the default. */
   subscriptions: Map<string, Subscription> | null = null
+  /** Pairs whose analytics it follows, by the key of the feed. */
+  readonly pairs = new Map<string, string>()
   missedPings = 0
   readonly ws: WebSocket
   private readonly socket: Socket
@@ -188,6 +196,7 @@ interface Interest {
 export class Sockets implements Audience {
   private readonly system: System
   private readonly hub: Hub
+  private readonly pairs: PairFeed
   private readonly limits: SocketLimits
   private readonly clients = new Set<Client>()
   private readonly interests = new Map<string, Interest>()
@@ -196,9 +205,11 @@ export class Sockets implements Audience {
   private readonly pings: NodeJS.Timeout
   private beats = 0
 
-  constructor(system: System, hub: Hub, limits: SocketLimits) {
+  constructor(system: System, hub: Hub, pairs: PairFeed, limits: SocketLimits) {
     this.system = system
     this.hub = hub
+    this.pairs = pairs
+    pairs.attach((key, text) => this.publishPair(key, text))
     this.limits = limits
     hub.attach(this)
     this.heartbeat = setInterval(() => this.onHeartbeat(), HEARTBEAT_MS).unref()
@@ -225,6 +236,7 @@ export class Sockets implements Audience {
     ws.on('close', () => {
       this.clients.delete(client)
       this.interests.clear()
+      for (const key of client.pairs.keys()) this.pairs.unfollow(key)
     })
     socket.setNoDelay(true)
     const { active } = this.system.status()
@@ -286,8 +298,22 @@ export class Sockets implements Audience {
     for (const client of this.clients) client.writeLatest('status', frame)
   }
 
+  publishAlert(text: string): void {
+    const frame = textFrame(text)
+    for (const client of this.clients) client.write(frame)
+  }
+
   flush(): void {
     for (const client of this.clients) client.flush()
+  }
+
+  private publishPair(key: string, text: string): void {
+    const frame = textFrame(text)
+    for (const client of this.clients) {
+      if (!client.pairs.has(key)) continue
+      client.writeLatest(`analytics ${key}`, frame)
+      client.flush()
+    }
   }
 
   private interest(symbol: string): Interest {
@@ -349,11 +375,48 @@ export class Sockets implements Audience {
 
   private onRequest(client: Client, message: ClientMessage): void {
     if (message.action === 'ping') return client.send({ type: 'pong' })
+    const { pairs } = message
+    if (!message.symbols && !pairs) return client.sendError('invalid-message', 'give symbols, or pairs')
     const symbols = [...new Set(message.symbols)]
     const channels = message.channels ? CHANNELS.filter((channel) => message.channels?.includes(channel)) : null
+    if (pairs) {
+      if (message.action === 'subscribe') this.followPairs(client, pairs, message)
+      else this.unfollowPairs(client, pairs)
+    }
+    if (!message.symbols) return
     if (message.action === 'subscribe') this.subscribe(client, symbols, channels, message.depth)
     else this.unsubscribe(client, symbols, channels)
     this.interests.clear()
+  }
+
+  private followPairs(client: Client, names: readonly string[], look: PairLook): void {
+    try {
+      const asked = names.map((name) => ({ name, ...this.pairs.read(name, look) }))
+      const fresh = asked.filter(({ key }) => !client.pairs.has(key))
+      if (client.pairs.size + fresh.length > MAX_PAIRS_PER_CLIENT) {
+        return client.sendError('invalid-message', `a client may follow ${MAX_PAIRS_PER_CLIENT} pairs`)
+      }
+      client.send({ type: 'subscription', status: 'subscribed', symbols: [], channels: ['analytics'], pairs: [...names] })
+      for (const { key, name, asked: one } of asked) {
+        if (client.pairs.has(key)) continue
+        const text = this.pairs.follow(key, one)
+        client.pairs.set(key, name)
+        if (text !== null) client.writeLatest(`analytics ${key}`, textFrame(text))
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof ApiError)) throw thrown
+      client.sendError(/not available/.test(thrown.message) ? 'unknown-symbol' : 'invalid-message', thrown.message)
+    }
+  }
+
+  /** However the pair is looked at. */
+  private unfollowPairs(client: Client, names: readonly string[]): void {
+    for (const [key, name] of client.pairs) {
+      if (!names.includes(name)) continue
+      client.pairs.delete(key)
+      this.pairs.unfollow(key)
+    }
+    client.send({ type: 'subscription', status: 'unsubscribed', symbols: [], channels: ['analytics'], pairs: [...names] })
   }
 
   private subscribe(

@@ -17,15 +17,17 @@ export const OUTPUT_KINDS: Record<string, readonly OutputType[]> = {
   checks: ['book-check'],
   connections: ['connection'],
   labels: ['label'],
+  'rule-alerts': ['rule-alert'],
 }
 
-const TIMES = new Set(['ts', 'tsEvent', 'from', 'to', 'start', 'nextFundingTime'])
+const TIMES = new Set(['ts', 'tsEvent', 'from', 'to', 'start', 'nextFundingTime', 'since', 'bar'])
 
 const snake = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 function plain(value: unknown, key = ''): unknown {
   if (typeof value === 'number') return TIMES.has(key) ? toRfc3339(value) : value
   if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => plain(item))
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), plain(inner, name)]))
 }
 

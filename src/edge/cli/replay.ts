@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { Engine } from '../../engine/engine.ts'
 import { OperationalError } from '../../market/errors.ts'
+import { placed } from '../../market/frame.ts'
 import type { Output, OutputType } from '../../market/output.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import { MICROS_PER_MS, type Micros } from '../../market/units.ts'
@@ -66,7 +67,7 @@ export async function replay(recording: Recording, options: ReplayOptions, out: 
           await new Promise((resolve) => setTimeout(resolve, waitMs))
         }
       }
-      const outputs = engine.step({ ...frame, seq: ++seq })
+      const outputs = engine.step(placed(frame, ++seq))
       if (frame.tsRecv < from || frame.tsRecv >= to) continue
       for (const output of outputs) {
         if (wanted.has(output.type)) text += options.json ? outputLine(output) : humanLine(output)

@@ -1,6 +1,6 @@
 import { Engine, type InstrumentView } from '../../engine/engine.ts'
 import { OperationalError } from '../../market/errors.ts'
-import type { NewFrame } from '../../market/frame.ts'
+import { type NewFrame, placed } from '../../market/frame.ts'
 import type { BookState } from '../../market/output.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import type { Seq } from '../../market/units.ts'
@@ -99,7 +99,7 @@ export async function inspect(
     for await (const batch of recording.frames()) {
       for (const frame of batch) {
         if (frame.kind === 'message' || frame.kind === 'rest') count(frame)
-        engine.step({ ...frame, seq: ++seq })
+        engine.step(placed(frame, ++seq))
       }
       onProgress?.(recording.totals.frames, recording.totals.storedBytesRead)
     }

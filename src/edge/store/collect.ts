@@ -30,6 +30,7 @@ const TABLES = {
   },
   depth: { name: 'depth', columns: ['bigint', 'bigint', 'usmallint', ...doubles(4 * LEVELS)] },
   measures: { name: 'measures', columns: ['bigint', 'bigint', 'usmallint', ...doubles(9)] },
+  alerts: { name: 'alerts', columns: ['bigint', 'bigint', 'varchar', 'varchar', 'varchar'] },
 } as const satisfies Record<string, TableShape>
 
 /** Where books and definitions are read from while outputs are collected: the engine right after the step that made them. */
@@ -56,11 +57,11 @@ const prices = new Float64Array(LEVELS)
 const sizes = new Float64Array(LEVELS)
 
 /**
- * Turns outputs into rows: every trade and bar, and of each verified book once a second its measures and ten levels a side. What it
+ * Turns outputs into rows: every trade, bar and alert, and of each verified book once a second its measures and ten levels a side. What it
  * does follows from the outputs alone, so the same frames give the same rows however often the program was stopped in between.
  */
 export class Collector {
-  static readonly wants: ReadonlySet<OutputType> = new Set<OutputType>(['trade', 'bar', 'measures'])
+  static readonly wants: ReadonlySet<OutputType> = new Set<OutputType>(['trade', 'bar', 'measures', 'rule-alert'])
   readonly buffers: { readonly [Table in keyof typeof TABLES]: RowBuffer }
   /** Rows that found no room. */
   dropped = 0
@@ -73,6 +74,7 @@ export class Collector {
       bars: new RowBuffer(TABLES.bars, maxWaitingRows),
       depth: new RowBuffer(TABLES.depth, Math.ceil(maxWaitingRows / 8)),
       measures: new RowBuffer(TABLES.measures, Math.ceil(maxWaitingRows / 8)),
+      alerts: new RowBuffer(TABLES.alerts, Math.ceil(maxWaitingRows / 8)),
     }
   }
 
@@ -157,6 +159,8 @@ export class Collector {
         ])
       } else if (output.type === 'measures') {
         this.sample(output, views)
+      } else if (output.type === 'rule-alert') {
+        this.push('alerts', [output.seq, output.ts, output.id, output.rule, JSON.stringify(output)])
       }
     }
   }

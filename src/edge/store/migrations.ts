@@ -24,6 +24,8 @@ export const MIGRATIONS: readonly string[] = [
      bid_depth_10 DOUBLE NOT NULL, ask_depth_10 DOUBLE NOT NULL, ofi DOUBLE NOT NULL);
    CREATE VIEW tops AS SELECT seq, ts, instrument, bid_price_1 AS bid, bid_size_1 AS bid_size, ask_price_1 AS ask,
      ask_size_1 AS ask_size FROM depth`,
+  // The whole output as JSON: what a firing says depends on its metric.
+  `CREATE TABLE alerts(seq BIGINT NOT NULL, ts BIGINT NOT NULL, id VARCHAR NOT NULL, rule VARCHAR NOT NULL, body VARCHAR NOT NULL)`,
 ]
 
 function levels(side: string): string {

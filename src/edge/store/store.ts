@@ -45,8 +45,10 @@ export interface StoreStats {
 }
 
 /** Tables whose rows the journal can give again, with the column that says how old a row is. */
-export const DERIVED = { trades: 'ts_event', bars: 'start', depth: 'ts', measures: 'ts' } as const
+export const DERIVED = { trades: 'ts_event', bars: 'start', depth: 'ts', measures: 'ts', alerts: 'ts' } as const
 const MICROS_PER_HOUR = 3_600_000_000
+/** Whoever asks for history does not wait for it: a query writes what is gathered first. */
+const WRITE_EVERY_MS = 1_000
 const CHECKPOINT_EVERY_MS = 10_000
 const RETIRE_EVERY_MS = 60_000
 /** Number of queries at a time; each takes one of the four threads that Node has for files too. */
@@ -65,6 +67,7 @@ export class Store implements Sink {
   private readonly report: (message: string) => void
   private readonly collector: Collector
   private readonly gate = new Gate(MAX_READERS)
+  private readonly idle: DuckDBConnection[] = []
   private instance: DuckDBInstance
   private writer: DuckDBConnection
   private views: Views | null = null
@@ -137,6 +140,13 @@ export class Store implements Sink {
     return this.stored
   }
 
+  /** What keeps it from being whole, null when nothing does. */
+  get problem(): string | null {
+    if (this.lastFailure !== '') return `the store cannot be written: ${this.lastFailure}`
+    const { dropped } = this.collector
+    return dropped > 0 ? `the store lacks ${dropped} rows, which came faster than they could be written` : null
+  }
+
   /** From now on the books of this engine are read while its outputs are taken. */
   attach(views: Views): void {
     this.views = views
@@ -167,7 +177,7 @@ export class Store implements Sink {
     this.timer ??= setTimeout(() => {
       this.timer = null
       this.flush().catch(() => {})
-    }, this.options.writeEveryMs ?? 500)
+    }, this.options.writeEveryMs ?? WRITE_EVERY_MS)
   }
 
   ready(): Promise<void> {
@@ -200,11 +210,11 @@ export class Store implements Sink {
   /** Runs queries beside the writing, two callers at a time. @throws OperationalError RATE_LIMITED when too many wait */
   read<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     return this.gate.enter(async () => {
-      const connection = await connect(this.instance)
+      const connection = this.idle.pop() ?? (await connect(this.instance))
       try {
         return await work(connection)
       } finally {
-        connection.closeSync()
+        this.idle.push(connection)
       }
     })
   }
@@ -424,6 +434,7 @@ export class Store implements Sink {
   }
 
   private closeInstance(): void {
+    for (const connection of this.idle.splice(0)) connection.closeSync()
     this.writer.closeSync()
     this.instance.closeSync()
   }

@@ -1,3 +1,4 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Aggressor, Micros, Seq } from '../../market/units.ts'
 import { type FileFormat, timeColumn } from './copy.ts'
 import type { Store } from './store.ts'
@@ -17,7 +18,7 @@ export interface TradesQuery {
   readonly limit: number
   /** Go on after this place. */
   readonly after?: TradeCursor | null
-  /** The last `limit` instead of the first; they still come oldest first. */
+  /** The last `limit` instead of the first, still oldest first. */
   readonly last?: boolean
 }
 
@@ -32,31 +33,61 @@ export interface TradeRow {
   readonly onMarket: boolean
 }
 
-/** Trades of one instrument, by the venue's time, then in order of receipt. */
-export async function readTrades(store: Store, query: TradesQuery): Promise<TradeRow[]> {
+/** A first look back over so many frames for each trade wanted, then over so many times more. */
+const LOOK_BACK_FRAMES = 32
+const LOOK_BACK_GROWTH = 16
+
+/** Trades of one instrument: the first by the venue's time, then in order of receipt, or the last that were received. */
+export function readTrades(store: Store, query: TradesQuery): Promise<TradeRow[]> {
+  return store.read((connection) =>
+    query.last && query.to === null ? lastTrades(connection, query, store.seq) : firstTrades(connection, query),
+  )
+}
+
+function firstTrades(connection: DuckDBConnection, query: TradesQuery): Promise<TradeRow[]> {
   const { after, last, limit } = query
-  return store.read(async (connection) => {
-    const conditions = [
-      tradesWhere(query),
-      ...(after ? [`(ts_event > ${after.tsEvent} OR (ts_event = ${after.tsEvent} AND seq >= ${after.seq}))`] : []),
-    ].join(' AND ')
-    const order = last ? 'ts_event DESC, seq DESC, id DESC, id_text DESC' : 'ts_event, seq, id, id_text'
-    const sql = `SELECT seq::DOUBLE, ts_recv::DOUBLE, ts_event::DOUBLE, id::DOUBLE, id_text, price, size, side, on_market
-      FROM trades WHERE ${conditions} ORDER BY ${order} LIMIT ${limit} OFFSET ${after?.skip ?? 0}`
-    type Row = [number, number, number, number | null, string | null, number, number, number | null, boolean]
-    const rows = (await connection.runAndReadAll(sql)).getRowsJS() as Row[]
-    if (last) rows.reverse()
-    return rows.map(([seq, tsRecv, tsEvent, id, text, price, size, side, onMarket]) => ({
-      seq,
-      tsRecv,
-      tsEvent,
-      id: id ?? (text as string),
-      price,
-      size,
-      aggressor: side === null ? null : side > 0 ? 'buy' : 'sell',
-      onMarket,
-    }))
-  })
+  const beyond = after
+    ? `AND (ts_event > ${after.tsEvent} OR (ts_event = ${after.tsEvent} AND seq >= ${after.seq}))`
+    : ''
+  const order = last ? 'ts_event DESC, seq DESC, id DESC, id_text DESC' : 'ts_event, seq, id, id_text'
+  const paging = `ORDER BY ${order} LIMIT ${limit} OFFSET ${after?.skip ?? 0}`
+  return rowsOf(connection, `${tradesWhere(query)} ${beyond} ${paging}`).then((rows) => (last ? rows.reverse() : rows))
+}
+
+/** Without sorting: rows come out as they went in, and those of the last frames are read alone. */
+async function lastTrades(connection: DuckDBConnection, query: TradesQuery, newest: Seq): Promise<TradeRow[]> {
+  const { limit } = query
+  for (let frames = limit * LOOK_BACK_FRAMES; ; frames *= LOOK_BACK_GROWTH) {
+    const rows = await rowsOf(connection, `${tradesWhere(query)} AND seq > ${newest - frames}`)
+    if (rows.length >= limit || frames >= newest) return rows.slice(-limit)
+  }
+}
+
+/** Reads columns as they lie in memory: twice as fast as an array of values for each row. */
+async function rowsOf(connection: DuckDBConnection, where: string): Promise<TradeRow[]> {
+  const result = await connection.run(`
+    SELECT seq::DOUBLE, ts_recv::DOUBLE, ts_event::DOUBLE, coalesce(id, -1)::DOUBLE, price, size, coalesce(side, 0)::DOUBLE,
+      on_market::DOUBLE, id_text FROM trades WHERE ${where}`)
+  const rows: TradeRow[] = []
+  for (const chunk of await result.fetchAllChunks()) {
+    const doubles = (column: number) =>
+      (chunk.getColumnVector(column) as unknown as { readonly items: Float64Array }).items
+    const [seq, tsRecv, tsEvent, id, price, size, side, onMarket] = [0, 1, 2, 3, 4, 5, 6, 7].map(doubles)
+    const texts = chunk.getColumnValues(8)
+    for (let i = 0; i < chunk.rowCount; i++) {
+      rows.push({
+        seq: seq[i],
+        tsRecv: tsRecv[i],
+        tsEvent: tsEvent[i],
+        id: (texts[i] as string | null) ?? id[i],
+        price: price[i],
+        size: size[i],
+        aggressor: side[i] === 0 ? null : side[i] > 0 ? 'buy' : 'sell',
+        onMarket: onMarket[i] === 1,
+      })
+    }
+  }
+  return rows
 }
 
 /** Where to go on after these rows, which were read from `after` on. */

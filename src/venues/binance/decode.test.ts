@@ -430,6 +430,49 @@ describe.skipIf(!hasSharedData)('recorded frames', () => {
   }
 })
 
+describe('klines', () => {
+  const MINUTE = 60_000
+  const row = (startMs: number, more: Record<number, unknown> = {}) =>
+    Object.assign(
+      [startMs, '10.5', '12', '9.25', '11', '7.5', startMs + MINUTE - 1, '80.25', 31, '2.5', '26.75', '0'],
+      more,
+    )
+  const nowMs = RECEIVED / 1000
+  const decode = (body: unknown, topic = 'klines:BTCUSDT') =>
+    outcome(decoderOf('binance-usdm'), frame(JSON.stringify(body), 'rest', topic))
+
+  it('are bars of whole minutes; the one still open is left out', () => {
+    const bar = { open: 10.5, high: 12, low: 9.25, close: 11, volume: 7.5, buyVolume: 2.5, notional: 80.25, trades: 31 }
+    const [early, late] = [nowMs - 2 * MINUTE, nowMs - MINUTE]
+    expect(decode([row(early), row(late), row(nowMs)])).toEqual([
+      {
+        kind: 'klines',
+        instrument: 'BTCUSDT',
+        tsEvent: RECEIVED,
+        intervalMicros: MINUTE * 1000,
+        bars: [
+          { start: early * 1000, ...bar },
+          { start: late * 1000, ...bar },
+        ],
+      },
+    ])
+    expect(decode([])).toMatchObject([{ bars: [] }])
+  })
+
+  it('are refused with what is wrong and where', () => {
+    const refused = (body: unknown, topic?: string) => (decode(body, topic) as { refused: string }).refused
+    expect(refused({ code: -1121, msg: 'Invalid symbol.' })).toBe(
+      'klines:BTCUSDT: the venue answered -1121 "Invalid symbol."',
+    )
+    expect(refused('x')).toBe('klines:BTCUSDT: the answer is not an array')
+    expect(refused([row(0), 5])).toBe('klines:BTCUSDT[1] is 5, not a kline')
+    expect(refused([row(0, { 2: 'NaN' })])).toBe('klines:BTCUSDT[0]: 2 is "NaN", not a finite decimal')
+    expect(refused([row(0, { 5: '-1' })])).toBe('klines:BTCUSDT[0]: 5 is "-1", below zero')
+    expect(refused([row(0).slice(0, 8)])).toBe('klines:BTCUSDT[0]: 9 is missing, not a string')
+    expect(refused([], 'klines:NOPE')).toBe('unknown symbol NOPE')
+  })
+})
+
 /** As `toEqual` on two events, but quick enough for hundreds of thousands of them. */
 function same(x: MarketEvent, y: MarketEvent): boolean {
   for (const key of Object.keys(y) as (keyof MarketEvent)[]) {

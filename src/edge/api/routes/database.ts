@@ -23,9 +23,9 @@ import {
 } from '../schema.ts'
 import { requireAdmin } from '../security.ts'
 import {
+  type BarsAsked,
   barOf,
   bars,
-  type BarsAsked,
   barsFileSql,
   barsQuery,
   formatOf,

@@ -1,3 +1,6 @@
+import { type Api, type Context, PROBLEMS } from '../context.ts'
+import { ApiError } from '../problem.ts'
+import { CandlesQuery, CandlesSchema, ExportOhlcvQuery, ExportRowsSchema, SymbolParams } from '../schema.ts'
 import {
   barOf,
   bars,
@@ -9,9 +12,6 @@ import {
   seriesResponse,
   timeframeOf,
 } from '../series.ts'
-import { type Api, type Context, PROBLEMS } from '../context.ts'
-import { ApiError } from '../problem.ts'
-import { CandlesQuery, CandlesSchema, ExportOhlcvQuery, ExportRowsSchema, SymbolParams } from '../schema.ts'
 import { parseTime } from '../time.ts'
 
 /** Bars to take away, and bars to look at. */

@@ -25,7 +25,10 @@ export function healthRoutes(app: Api, context: Context): void {
       const status = system.status()
       const nowMs = Date.now()
       const books = hub.books(status)
-      const { state, issues } = judge(status, books, nowMs)
+      const judged = judge(status, books, nowMs)
+      const problem = system.store?.problem
+      const issues = problem ? [...judged.issues, problem] : judged.issues
+      const state = problem && judged.state === 'healthy' ? 'degraded' : judged.state
       const isLive = status.source?.startsWith('binance') && status.connections.some((one) => one.connected)
       const health: Health = {
         status: state,
@@ -38,8 +41,8 @@ export function healthRoutes(app: Api, context: Context): void {
         uptime: Math.max(0, nowMs / 1000 - status.startedAt / 1_000_000),
         binance_ws_active: isLive ? [...status.active] : [],
         data_buffer_stats: bufferStats(context, status),
-        active_alerts: 0,
-        triggered_alerts: 0,
+        active_alerts: system.rules().filter(({ enabled }) => enabled).length,
+        triggered_alerts: system.engine.rules.firings.length,
         snapshots_processed: hub.snapshotsProcessed,
         frames: status.frames,
         errors: status.errors,
