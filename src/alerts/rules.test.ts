@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { RecentBars } from '../analytics/closes.ts'
 import { PAIR_DEFAULTS, pairSeries } from '../analytics/pair.ts'
 import { Dice } from '../base/dice.ts'
-import { advanceRule, newRuleState, type Op, PairTracker, ripen, type Rule, RULE_DEFAULTS, ruleProblem } from './rules.ts'
+import {
+  advanceRule,
+  newRuleState,
+  type Op,
+  PairTracker,
+  RULE_DEFAULTS,
+  type Rule,
+  ripen,
+  ruleProblem,
+} from './rules.ts'
 
 const SECOND = 1_000_000
 const MINUTE = 60 * SECOND
@@ -54,7 +63,11 @@ describe('advanceRule', () => {
     const held = rule({ forMicros: 2 * SECOND })
     const state = newRuleState(held)
     expect(advanceRule(held, state, 11, 0)).toBe(false)
-    expect([ripen(held, state, SECOND), ripen(held, state, 2 * SECOND), ripen(held, state, 3 * SECOND)]).toEqual([false, true, false])
+    expect([ripen(held, state, SECOND), ripen(held, state, 2 * SECOND), ripen(held, state, 3 * SECOND)]).toEqual([
+      false,
+      true,
+      false,
+    ])
   })
 
   it('keeps quiet during the cooldown, and speaks after it if the condition still holds', () => {
@@ -77,18 +90,25 @@ describe('ruleProblem', () => {
       [{ op: '==', clear: 9 }, /no meaning/],
       [{ intervalMicros: 1_500_000 }, /tf must be/],
       [{ window: 2 }, /window/],
+      [{ metric: 'zscore', symbol: null, pair: ['A', 'B'], regression: 'HUBER', window: 500 }, /window may be 120/],
     ]
     for (const [fields, problem] of cases) {
       if (problem) expect(ruleProblem(rule(fields)), JSON.stringify(fields)).toMatch(problem)
       else expect(ruleProblem(rule(fields)), JSON.stringify(fields)).toBeNull()
     }
-    for (const op of ['>', '<', '>=', '<=', '==', 'crosses_above', 'crosses_below'] as Op[]) expect(ruleProblem(rule({ op }))).toBeNull()
+    for (const op of ['>', '<', '>=', '<=', '==', 'crosses_above', 'crosses_below'] as Op[])
+      expect(ruleProblem(rule({ op }))).toBeNull()
   })
 })
 
 describe('PairTracker', () => {
   it('has the values of the series at every bar, also one that begins late', () => {
-    for (const [regression, prices, minutes] of [['OLS', 'raw', 1], ['TLS', 'log', 1], ['HUBER', 'raw', 5], ['THEIL-SEN', 'log', 1]] as const) {
+    for (const [regression, prices, minutes] of [
+      ['OLS', 'raw', 1],
+      ['TLS', 'log', 1],
+      ['HUBER', 'raw', 5],
+      ['THEIL-SEN', 'log', 1],
+    ] as const) {
       const dice = new Dice(7, 'tracker')
       const shape = { intervalMicros: minutes * MINUTE, window: 10, regression, prices }
       const legs = [new RecentBars([MINUTE]), new RecentBars([MINUTE])]
@@ -103,7 +123,14 @@ describe('PairTracker', () => {
         level += dice.normal()
         last = [3 + 2 * level + dice.normal(), level]
         legs.forEach((leg, i) => {
-          leg.onBar({ type: 'bar', intervalMicros: MINUTE, start: minute * MINUTE, close: last[i], volume: 1, trades: 1 } as never)
+          leg.onBar({
+            type: 'bar',
+            intervalMicros: MINUTE,
+            start: minute * MINUTE,
+            close: last[i],
+            volume: 1,
+            trades: 1,
+          } as never)
         })
         const found = early.next(legs[0], legs[1], after)
         if (minute % minutes !== minutes - 1) {
@@ -115,8 +142,18 @@ describe('PairTracker', () => {
         b.push(last[1])
         // One that has just been made (after a restart, say) says the same to the last bit.
         expect(new PairTracker(shape).next(legs[0], legs[1], null)).toEqual(found)
-        const series = pairSeries(Float64Array.from(a), Float64Array.from(b), { ...PAIR_DEFAULTS, window: 10, regression, prices })
-        for (const [metric, column] of [['hedge_ratio', series.hedgeRatio], ['spread', series.spread], ['zscore', series.zscore], ['correlation', series.correlation]] as const) {
+        const series = pairSeries(Float64Array.from(a), Float64Array.from(b), {
+          ...PAIR_DEFAULTS,
+          window: 10,
+          regression,
+          prices,
+        })
+        for (const [metric, column] of [
+          ['hedge_ratio', series.hedgeRatio],
+          ['spread', series.spread],
+          ['zscore', series.zscore],
+          ['correlation', series.correlation],
+        ] as const) {
           const value = found?.values[metric] as number
           if (Number.isNaN(column.at(-1))) expect(value, `${regression} ${metric}`).toBeNaN()
           else expect(value, `${regression} ${metric} ${minute}`).toBeCloseTo(column.at(-1) as number, 8)

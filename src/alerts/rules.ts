@@ -1,4 +1,4 @@
-import { align, type AlignedCloses, baseInterval, type RecentBars } from '../analytics/closes.ts'
+import { type AlignedCloses, align, baseInterval, type RecentBars } from '../analytics/closes.ts'
 import { hedgeLine, inUnits, type PairOptions, type Regression } from '../analytics/pair.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { BarOutput, MeasuresOutput, Output, OutputLog, RuleAlertOutput } from '../market/output.ts'
@@ -11,7 +11,16 @@ export const OPS = ['>', '<', '>=', '<=', '==', 'crosses_above', 'crosses_below'
 export type Op = (typeof OPS)[number]
 
 /** Of one instrument. `price` is that of the last trade, `volume` that of the last closed bar, the others are of the verified book. */
-export const SYMBOL_METRICS = ['price', 'spread', 'spread_bps', 'obi', 'weighted_obi', 'ofi', 'depth', 'volume'] as const
+export const SYMBOL_METRICS = [
+  'price',
+  'spread',
+  'spread_bps',
+  'obi',
+  'weighted_obi',
+  'ofi',
+  'depth',
+  'volume',
+] as const
 /** Of a pair, from closed bars. */
 export const PAIR_METRICS = ['zscore', 'spread', 'correlation', 'hedge_ratio'] as const
 export type SymbolMetric = (typeof SYMBOL_METRICS)[number]
@@ -61,6 +70,8 @@ export const RULE_DEFAULTS = {
 
 /** Where the series of a pair metric would outgrow what is kept in memory. */
 export const MAX_RULE_WINDOW = 700
+/** Estimators without a running form are computed anew for each bar of the window when a rule begins, and the fold waits for that. */
+const MAX_SLOW_WINDOW = 120
 export const MAX_RULES = 1_000
 export const MAX_RULE_INTERVAL_MICROS = 86_400_000_000
 const KEPT_FIRINGS = 500
@@ -72,14 +83,24 @@ export function ruleProblem(rule: Rule): string | null {
   const known: readonly string[] = pair ? PAIR_METRICS : SYMBOL_METRICS
   if (!known.includes(metric)) return `${metric} is not a metric of a ${pair ? 'pair' : 'symbol'}: ${known.join(', ')}`
   if (pair && pair[0] === pair[1]) return 'a pair needs two different symbols'
-  if (!(intervalMicros > 0 && intervalMicros <= MAX_RULE_INTERVAL_MICROS && intervalMicros % baseInterval(intervalMicros) === 0)) {
+  if (
+    !(
+      intervalMicros > 0 &&
+      intervalMicros <= MAX_RULE_INTERVAL_MICROS &&
+      intervalMicros % baseInterval(intervalMicros) === 0
+    )
+  ) {
     return 'tf must be whole seconds, at most 1d'
   }
   if (!(window >= 3 && window <= MAX_RULE_WINDOW)) return `window must be from 3 to ${MAX_RULE_WINDOW}`
+  if (pair && (rule.regression === 'HUBER' || rule.regression === 'THEIL-SEN') && window > MAX_SLOW_WINDOW) {
+    return `window may be ${MAX_SLOW_WINDOW} at most with ${rule.regression}`
+  }
   if (clear === null) return null
   if (op === '==') return 'clear has no meaning with =='
   const isAbove = op === '>' || op === '>=' || op === 'crosses_above'
-  if (isAbove ? clear > value : clear < value) return `clear must be ${isAbove ? 'at most' : 'at least'} ${value} with ${op}`
+  if (isAbove ? clear > value : clear < value)
+    return `clear must be ${isAbove ? 'at most' : 'at least'} ${value} with ${op}`
   return null
 }
 
@@ -103,7 +124,17 @@ export interface RuleState {
 
 export function newRuleState(rule: Rule): RuleState {
   const phase = isCrossing(rule.op) ? 'unseen' : 'armed'
-  return { phase, value: null, previous: null, at: null, since: null, firedAt: null, count: 0, values: {}, barStart: null }
+  return {
+    phase,
+    value: null,
+    previous: null,
+    at: null,
+    since: null,
+    firedAt: null,
+    count: 0,
+    values: {},
+    barStart: null,
+  }
 }
 
 /** A new value at `now`, null when there is none any more. True when the rule fires. */
@@ -202,11 +233,18 @@ export class PairTracker {
   }
 
   /** Null when no bar that both have is later than `after`; a metric without enough bars is NaN. */
-  next(barsA: RecentBars, barsB: RecentBars, after: Micros | null): { readonly start: Micros; readonly values: PairValues } | null {
+  next(
+    barsA: RecentBars,
+    barsB: RecentBars,
+    after: Micros | null,
+  ): { readonly start: Micros; readonly values: PairValues } | null {
     const rows = this.rows(barsA, barsB, 2 * this.shape.window - 1)
     const start = rows?.starts.at(-1)
     if (!rows || start === undefined || (after !== null && start <= after)) return null
-    const rewrites = [barsA, barsB].reduce((sum, bars) => sum + (bars.ring(this.shape.intervalMicros)?.rewrites ?? 0), 0)
+    const rewrites = [barsA, barsB].reduce(
+      (sum, bars) => sum + (bars.ring(this.shape.intervalMicros)?.rewrites ?? 0),
+      0,
+    )
     if (rewrites !== this.rewrites) this.spreads.clear()
     this.rewrites = rewrites
     return { start, values: this.values(rows) }
@@ -228,7 +266,8 @@ export class PairTracker {
     if (count < window) return none
     const y = inUnits(a, prices)
     const x = inUnits(b, prices)
-    const lineAt = (i: number) => hedgeLine(regression, y.subarray(i + 1 - window, i + 1), x.subarray(i + 1 - window, i + 1))
+    const lineAt = (i: number) =>
+      hedgeLine(regression, y.subarray(i + 1 - window, i + 1), x.subarray(i + 1 - window, i + 1))
     const kept = new Map<Micros, number>()
     const spreads = new Float64Array(window).fill(Number.NaN)
     const first = count - window
@@ -329,7 +368,11 @@ export class RuleBook {
       const known = before.get(rule.id)
       if (known && sameCondition(known.rule, rule)) return { rule, state: known.state, tracker: known.tracker }
       const { count = 0, firedAt = null } = known?.state ?? {}
-      return { rule, state: { ...newRuleState(rule), count, firedAt }, tracker: rule.pair ? new PairTracker(rule) : null }
+      return {
+        rule,
+        state: { ...newRuleState(rule), count, firedAt },
+        tracker: rule.pair ? new PairTracker(rule) : null,
+      }
     })
     if (forget) this.fired = []
     this.index()
@@ -359,7 +402,11 @@ export class RuleBook {
   }
 
   restore({ rules, states, firings }: SavedRules): void {
-    this.watched = rules.map((rule, i) => ({ rule, state: { ...states[i] }, tracker: rule.pair ? new PairTracker(rule) : null }))
+    this.watched = rules.map((rule, i) => ({
+      rule,
+      state: { ...states[i] },
+      tracker: rule.pair ? new PairTracker(rule) : null,
+    }))
     this.fired = [...firings]
     this.index()
   }
@@ -381,7 +428,8 @@ export class RuleBook {
   }
 
   private onOutput(output: Output): void {
-    if (output.type !== 'trade' && output.type !== 'measures' && output.type !== 'bar' && output.type !== 'book-state') return
+    if (output.type !== 'trade' && output.type !== 'measures' && output.type !== 'bar' && output.type !== 'book-state')
+      return
     const symbol = this.view.find(output.instrument)?.instrument.symbol
     const listening = symbol === undefined ? undefined : this.bySymbol.get(symbol)
     if (!listening) return
@@ -476,8 +524,26 @@ function isBarOf(rule: Rule, output: Output): output is BarOutput {
   return output.type === 'bar' && output.intervalMicros === baseInterval(rule.intervalMicros)
 }
 
-function bookValues({ mid, spread, spreadBps, obi, weightedObi, ofi, bidDepth10, askDepth10 }: MeasuresOutput): Record<string, number> {
-  return { mid, spread, spread_bps: spreadBps, obi, weighted_obi: weightedObi, ofi, bid_depth: bidDepth10, ask_depth: askDepth10 }
+function bookValues({
+  mid,
+  spread,
+  spreadBps,
+  obi,
+  weightedObi,
+  ofi,
+  bidDepth10,
+  askDepth10,
+}: MeasuresOutput): Record<string, number> {
+  return {
+    mid,
+    spread,
+    spread_bps: spreadBps,
+    obi,
+    weighted_obi: weightedObi,
+    ofi,
+    bid_depth: bidDepth10,
+    ask_depth: askDepth10,
+  }
 }
 
 /** True when what is watched and when it fires are the same; a name says nothing of that. */

@@ -92,7 +92,8 @@ export class BarRing {
 
   restore(rows: readonly SavedRow[]): void {
     this.from = this.to = 0
-    for (const [start, close, volume, trades] of rows) this.put(this.to++, start * this.intervalMicros, close, volume, trades)
+    for (const [start, close, volume, trades] of rows)
+      this.put(this.to++, start * this.intervalMicros, close, volume, trades)
   }
 
   private insert(start: Micros, close: number, volume: number, trades: number): boolean {
@@ -141,7 +142,8 @@ export class RecentBars {
   private readonly rings = new Map<number, BarRing>()
 
   constructor(intervals: readonly number[]) {
-    for (const interval of intervals) if (interval === baseInterval(interval)) this.rings.set(interval, new BarRing(interval))
+    for (const interval of intervals)
+      if (interval === baseInterval(interval)) this.rings.set(interval, new BarRing(interval))
   }
 
   /** Only bars of a base interval are taken, the others are made of them. */
@@ -219,7 +221,11 @@ function fold(base: BarRing, ring: BarRing, start: Micros): void {
 }
 
 /** Bars of a longer interval out of shorter ones. */
-export function resample({ starts, closes, volumes }: BarColumns, intervalMicros: number, offset: Micros = 0): BarColumns {
+export function resample(
+  { starts, closes, volumes }: BarColumns,
+  intervalMicros: number,
+  offset: Micros = 0,
+): BarColumns {
   const result = {
     starts: new Float64Array(starts.length),
     closes: new Float64Array(starts.length),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Dice } from '../base/dice.ts'
-import { BarRing, align, RecentBars, resample } from './closes.ts'
+import { align, BarRing, RecentBars, resample } from './closes.ts'
 import { crossings, PAIR_DEFAULTS, pairSeries, pairTests, REGRESSIONS, rowsNeeded } from './pair.ts'
 
 const MINUTE = 60_000_000
@@ -24,7 +24,12 @@ function cointegrated(rows: number, seed = 3): { a: Float64Array; b: Float64Arra
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** The same by the formulas of a textbook, on the rows `from` … `to`. */
-function naiveLine(a: Float64Array, b: Float64Array, from: number, to: number): { beta: number; alpha: number; r: number } {
+function naiveLine(
+  a: Float64Array,
+  b: Float64Array,
+  from: number,
+  to: number,
+): { beta: number; alpha: number; r: number } {
   const y = [...a.subarray(from, to + 1)]
   const x = [...b.subarray(from, to + 1)]
   const [my, mx] = [mean(y), mean(x)]
@@ -43,7 +48,11 @@ describe('pairSeries', () => {
     const spreads: number[] = []
     for (let i = 0; i < a.length; i++) {
       if (i < window - 1) {
-        expect([series.hedgeRatio[i], series.spread[i], series.correlation[i]]).toEqual([Number.NaN, Number.NaN, Number.NaN])
+        expect([series.hedgeRatio[i], series.spread[i], series.correlation[i]]).toEqual([
+          Number.NaN,
+          Number.NaN,
+          Number.NaN,
+        ])
         continue
       }
       const { beta, alpha, r } = naiveLine(a, b, i - window + 1, i)
@@ -72,7 +81,10 @@ describe('pairSeries', () => {
         for (const name of ['hedgeRatio', 'spread', 'zscore', 'correlation'] as const) {
           expect(whole[name].subarray(0, 80), `${regression} ${zscore} ${name}`).toEqual(part[name])
         }
-        expect(part.zscore.findIndex((value) => !Number.isNaN(value)), `${regression} ${zscore}`).toBe(rowsNeeded(options) - 1)
+        expect(
+          part.zscore.findIndex((value) => !Number.isNaN(value)),
+          `${regression} ${zscore}`,
+        ).toBe(rowsNeeded(options) - 1)
       }
     }
   })
@@ -116,7 +128,11 @@ describe('pairTests', () => {
 
   it('says what is missing', () => {
     const few = pairTests(Float64Array.of(1, 2), Float64Array.of(1, 3), PAIR_DEFAULTS)
-    expect([few.adf.status, few.engleGranger[0].status, few.halfLife.status]).toEqual(['insufficient', 'insufficient', 'insufficient'])
+    expect([few.adf.status, few.engleGranger[0].status, few.halfLife.status]).toEqual([
+      'insufficient',
+      'insufficient',
+      'insufficient',
+    ])
   })
 })
 

@@ -1,8 +1,8 @@
-import { adf, type AdfResult } from '../stats/adf.ts'
+import { type AdfResult, adf } from '../stats/adf.ts'
 import { pearson } from '../stats/correlation.ts'
-import { engleGranger, type EngleGrangerResult } from '../stats/engle-granger.ts'
+import { type EngleGrangerResult, engleGranger } from '../stats/engle-granger.ts'
 import { alphaOfSpan, Ewma } from '../stats/ewma.ts'
-import { halfLife, type HalfLifeResult } from '../stats/half-life.ts'
+import { type HalfLifeResult, halfLife } from '../stats/half-life.ts'
 import { huber } from '../stats/huber.ts'
 import { fitKalman, KalmanLine, warmStart } from '../stats/kalman.ts'
 import { type Line, ols } from '../stats/ols.ts'
@@ -246,7 +246,11 @@ export interface PairTests {
   readonly crossings: number
 }
 
-export function pairTests(a: Float64Array, b: Float64Array, options: Pick<PairOptions, 'regression' | 'prices'>): PairTests {
+export function pairTests(
+  a: Float64Array,
+  b: Float64Array,
+  options: Pick<PairOptions, 'regression' | 'prices'>,
+): PairTests {
   const y = inUnits(a, options.prices)
   const x = inUnits(b, options.prices)
   const estimator = options.regression === 'KALMAN' ? 'OLS' : options.regression
@@ -269,7 +273,11 @@ export function inUnits(prices: Float64Array, units: PairOptions['prices']): Flo
 }
 
 /** Correlation of whole series, of prices or of their changes from row to row. */
-export function correlationOf(a: Float64Array, b: Float64Array, options: Pick<PairOptions, 'prices' | 'correlate'>): number {
+export function correlationOf(
+  a: Float64Array,
+  b: Float64Array,
+  options: Pick<PairOptions, 'prices' | 'correlate'>,
+): number {
   const of = (prices: Float64Array) => {
     const x = inUnits(prices, options.prices)
     if (options.correlate === 'prices') return x

@@ -123,20 +123,21 @@ export class Book {
   }
 
   private write(side: BookSide, isBid: 0 | 1, levels: Levels, offset: number): void {
-    const { changes } = this
+    const { isBid: changedIsBid, ticks: changedTicks, before: changedBefore, after: changedAfter } = this.changes
     const { sizes, length } = levels
-    let count = changes.count
+    const ticksOf = pendingTicks
+    let count = this.changes.count
     for (let i = 0; i < length; i++) {
-      const ticks = pendingTicks[offset + i]
+      const ticks = ticksOf[offset + i]
       const after = sizes[i]
       const before = side.set(ticks, after)
       if (before === after) continue
-      changes.isBid[count] = isBid
-      changes.ticks[count] = ticks
-      changes.before[count] = before
-      changes.after[count++] = after
+      changedIsBid[count] = isBid
+      changedTicks[count] = ticks
+      changedBefore[count] = before
+      changedAfter[count++] = after
     }
-    changes.count = count
+    this.changes.count = count
   }
 
   private refine(price: Price): Refusal | null {

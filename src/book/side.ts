@@ -111,24 +111,27 @@ export class BookSide implements SideView {
   }
 
   top(n: number, prices: Float64Array, sizes: Float64Array): number {
+    const { bits, low, sizes: windowSizes } = this
+    const { scale } = this.grid
+    // As `grid.toPrice`, for keys instead of ticks.
+    const unit = this.sign * this.grid.unit
     let count = 0
-    let index = this.best
-    if (index >= 0 && n > 0) {
-      let word = index >>> 5
-      let set = this.bits[word]
+    if (this.best >= 0 && n > 0) {
+      let word = this.best >>> 5
+      let set = bits[word]
       for (;;) {
-        while (set === 0 && word > 0) set = this.bits[--word]
+        while (set === 0 && word > 0) set = bits[--word]
         if (set === 0) break
         const bit = 31 - Math.clz32(set)
-        set &= ~(1 << bit)
-        index = (word << 5) | bit
-        prices[count] = this.grid.toPrice(this.sign * (this.low + index))
-        sizes[count] = this.sizes[index]
+        set ^= 1 << bit
+        const index = (word << 5) | bit
+        prices[count] = ((low + index) * unit) / scale
+        sizes[count] = windowSizes[index]
         if (++count === n) return count
       }
     }
     for (let far = this.farCount - 1; far >= 0 && count < n; far--, count++) {
-      prices[count] = this.grid.toPrice(this.sign * this.farKeys[far])
+      prices[count] = (this.farKeys[far] * unit) / scale
       sizes[count] = this.farSizes[far]
     }
     return count

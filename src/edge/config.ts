@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { type Regression, REGRESSIONS } from '../analytics/pair.ts'
+import { REGRESSIONS, type Regression } from '../analytics/pair.ts'
 import { OperationalError } from '../market/errors.ts'
 import type { SpotBases, UsdmBases } from '../venues/binance/plan.ts'
 

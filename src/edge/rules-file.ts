@@ -43,7 +43,9 @@ export class RulesFile {
       }
       await rename(`${path}.tmp`, path)
     } catch (error) {
-      throw new OperationalError('DISK', `alert rules cannot be kept in ${path}: ${(error as Error).message}`, { cause: error })
+      throw new OperationalError('DISK', `alert rules cannot be kept in ${path}: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
   }
 }
@@ -71,5 +73,8 @@ function read(path: string): readonly Rule[] {
 }
 
 function refused(path: string, why: string): OperationalError {
-  return new OperationalError('CONFIGURATION', `alert rules in ${path}: ${why}. Move the file away to start without rules.`)
+  return new OperationalError(
+    'CONFIGURATION',
+    `alert rules in ${path}: ${why}. Move the file away to start without rules.`,
+  )
 }

@@ -144,6 +144,9 @@ export class Engine {
         this.lastDecode = null
         this.up.add(`${frame.venue} ${frame.topic}`)
         this.pushConnection(frame, true)
+        for (const fold of this.folds.values()) {
+          if (fold.instrument.venue === frame.venue) fold.onConnected(frame.topic)
+        }
         break
       case 'disconnected':
         this.decoders.get(frame.venue)?.delete(frame.topic)

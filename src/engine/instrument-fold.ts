@@ -38,6 +38,7 @@ export interface SavedInstrument {
   recentBars: SavedBars
   quoteConnection: string
   print: TradeEvent['print'] | null
+  tradeConnection: string
   top: Top | null
   hasQuotes: boolean
   isDirty: boolean
@@ -58,8 +59,9 @@ export class InstrumentFold {
   private readonly quoteOfi = new Ofi()
   private readonly bookOfi = new Ofi()
   private readonly bars: readonly Bars[]
-  /** A venue may send both single and aggregate prints of the same trades; the first kind seen counts. */
+  /** A venue may send both single and aggregate prints of the same trades; the first kind seen on a connection counts. */
   private print: TradeEvent['print'] | null = null
+  private tradeConnection = ''
   private top: Top | null = null
   private hasQuotes = false
   private isDirty = false
@@ -82,7 +84,7 @@ export class InstrumentFold {
       case 'quote':
         return this.onQuote(event, connection)
       case 'trade':
-        return this.onTrade(event)
+        return this.onTrade(event, connection)
       case 'order':
         return this.onOrder(event)
       case 'book-check':
@@ -127,6 +129,11 @@ export class InstrumentFold {
     if (this.isDirty && this.book.state === 'verified') this.measure()
   }
 
+  /** A new connection may have been asked for another kind of prints. */
+  onConnected(connection: string): void {
+    if (this.tradeConnection === connection) this.print = null
+  }
+
   onDisconnected(connection: string, reason: string): void {
     if (this.quoteConnection === connection) this.quoteOfi.reset()
     if (this.book.connection === connection) {
@@ -151,6 +158,7 @@ export class InstrumentFold {
       recentBars: this.recentBars.save(),
       quoteConnection: this.quoteConnection,
       print: this.print,
+      tradeConnection: this.tradeConnection,
       top: this.top,
       hasQuotes: this.hasQuotes,
       isDirty: this.isDirty,
@@ -170,6 +178,7 @@ export class InstrumentFold {
     this.recentBars.restore(saved.recentBars)
     this.quoteConnection = saved.quoteConnection
     this.print = saved.print
+    this.tradeConnection = saved.tradeConnection
     this.top = saved.top
     this.hasQuotes = saved.hasQuotes
     this.isDirty = saved.isDirty
@@ -195,7 +204,7 @@ export class InstrumentFold {
     this.book.onQuote(event)
   }
 
-  private onTrade(event: TradeEvent): void {
+  private onTrade(event: TradeEvent, connection: string): void {
     const { stats, log } = this
     if (event.print === 'single') stats.trades++
     else stats.aggregateTrades++
@@ -203,6 +212,7 @@ export class InstrumentFold {
     if (!(size > 0)) return this.error('bad-number', `trade ${id} has size ${size}`)
     if (!onMarket) stats.offMarketTrades++
     this.print ??= print
+    this.tradeConnection = connection
     if (onMarket && print === this.print) {
       if (aggressor === 'buy') stats.buyVolume += size
       else if (aggressor === 'sell') stats.sellVolume += size

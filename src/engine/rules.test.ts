@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Rule, RULE_DEFAULTS } from '../alerts/rules.ts'
+import { RULE_DEFAULTS, type Rule } from '../alerts/rules.ts'
 import type { Frame, NewFrame } from '../market/frame.ts'
 import type { Output, RuleAlertOutput } from '../market/output.ts'
 import { SimulatedMarket } from '../sim/market.ts'
@@ -29,12 +29,35 @@ const rules: Rule[] = [
   rule('price', { metric: 'price', op: '>', value: 1 }),
   rule('volume', { metric: 'volume', op: '>', value: 0, intervalMicros: 5 * SECOND, clear: -1 }),
   rule('off', { metric: 'price', op: '>', value: 1, enabled: false }),
-  rule('z', { metric: 'zscore', symbol: null, pair: ['ETHUSDT', 'BTCUSDT'], op: '>', value: 1, intervalMicros: SECOND, window: 10 }),
-  rule('beta', { metric: 'hedge_ratio', symbol: null, pair: ['ETHUSDT', 'BTCUSDT'], op: '<', value: 0, intervalMicros: SECOND, window: 10, regression: 'TLS' }),
+  rule('z', {
+    metric: 'zscore',
+    symbol: null,
+    pair: ['ETHUSDT', 'BTCUSDT'],
+    op: '>',
+    value: 1,
+    intervalMicros: SECOND,
+    window: 10,
+  }),
+  rule('beta', {
+    metric: 'hedge_ratio',
+    symbol: null,
+    pair: ['ETHUSDT', 'BTCUSDT'],
+    op: '<',
+    value: 0,
+    intervalMicros: SECOND,
+    window: 10,
+    regression: 'TLS',
+  }),
 ]
 
 function rulesFrame(after: NewFrame, body: object): NewFrame {
-  return { tsRecv: after.tsRecv, kind: 'rules', venue: '', topic: '', body: new TextEncoder().encode(JSON.stringify(body)) }
+  return {
+    tsRecv: after.tsRecv,
+    kind: 'rules',
+    venue: '',
+    topic: '',
+    body: new TextEncoder().encode(JSON.stringify(body)),
+  }
 }
 
 /** A minute of market; rules come after a second, one of them goes after half a minute. */
@@ -47,8 +70,7 @@ function journal(): Frame[] {
   return frames.map((frame, i) => ({ ...frame, seq: i + 1 }))
 }
 
-const fold = (engine: Engine, frames: readonly Frame[]): Output[] =>
-  frames.flatMap((frame) => [...engine.step(frame)])
+const fold = (engine: Engine, frames: readonly Frame[]): Output[] => frames.flatMap((frame) => [...engine.step(frame)])
 const texts = (outputs: readonly Output[]) => outputs.map((output) => JSON.stringify(output))
 
 describe('alert rules in the fold', () => {
@@ -69,18 +91,25 @@ describe('alert rules in the fold', () => {
   })
 
   it('changes nothing else that the fold says', () => {
-    const without = fold(new Engine(options), frames.map((frame) => (frame.kind === 'rules' ? { ...frame, kind: 'timer' as const } : frame)))
+    const without = fold(
+      new Engine(options),
+      frames.map((frame) => (frame.kind === 'rules' ? { ...frame, kind: 'timer' as const } : frame)),
+    )
     expect(texts(whole.filter(({ type }) => type !== 'rule-alert'))).toEqual(texts(without))
   })
 
   it('says which values made it fire, at the frame that brought them', () => {
     for (const firing of of('obi')) {
-      const measures = whole.find((output) => output.type === 'measures' && output.seq === firing.seq && output.instrument === firing.instruments[0])
+      const measures = whole.find(
+        (output) =>
+          output.type === 'measures' && output.seq === firing.seq && output.instrument === firing.instruments[0],
+      )
       expect(firing).toMatchObject({ metric: 'obi', symbol: 'BTCUSDT', pair: null, threshold: 0.2, bar: null })
       expect(measures).toMatchObject({ obi: firing.value, mid: firing.values.mid })
       expect(firing.value).toBeGreaterThan(0.2)
     }
-    for (let i = 1; i < of('obi').length; i++) expect(of('obi')[i].ts - of('obi')[i - 1].ts).toBeGreaterThanOrEqual(5 * SECOND)
+    for (let i = 1; i < of('obi').length; i++)
+      expect(of('obi')[i].ts - of('obi')[i - 1].ts).toBeGreaterThanOrEqual(5 * SECOND)
     for (const { since, ts } of of('held')) expect(ts - since).toBeGreaterThanOrEqual(3 * SECOND)
     for (const { values, value, bar, ts } of of('z')) {
       expect(values.zscore).toBe(value)
@@ -89,8 +118,18 @@ describe('alert rules in the fold', () => {
     expect(of('volume')).toHaveLength(1)
     // The bar of five seconds is what five bars of one second sum up to.
     const { bar, value } = of('volume')[0]
-    const parts = whole.filter((output) => output.type === 'bar' && output.intervalMicros === SECOND && output.instrument.startsWith('BTC') && output.start >= (bar as number) && output.start < (bar as number) + 5 * SECOND)
-    expect(value).toBeCloseTo(parts.reduce((sum, part) => sum + (part.type === 'bar' ? part.volume : 0), 0), 9)
+    const parts = whole.filter(
+      (output) =>
+        output.type === 'bar' &&
+        output.intervalMicros === SECOND &&
+        output.instrument.startsWith('BTC') &&
+        output.start >= (bar as number) &&
+        output.start < (bar as number) + 5 * SECOND,
+    )
+    expect(value).toBeCloseTo(
+      parts.reduce((sum, part) => sum + (part.type === 'bar' ? part.volume : 0), 0),
+      9,
+    )
   })
 
   it('goes on from a checkpoint at any frame as if it had never stopped', () => {
@@ -108,7 +147,9 @@ describe('alert rules in the fold', () => {
     const engine = new Engine(options)
     fold(engine, frames)
     const last = frames[frames.length - 1]
-    const renamed = rules.map((one) => (one.id === 'price' ? { ...one, name: 'high' } : { ...one, value: one.value + 1 }))
+    const renamed = rules.map((one) =>
+      one.id === 'price' ? { ...one, name: 'high' } : { ...one, value: one.value + 1 },
+    )
     engine.step({ ...rulesFrame(last, { rules: renamed, forget: true }), seq: last.seq + 1 })
     expect(engine.rules.firings).toEqual([])
     expect(engine.rules.state('price')).toMatchObject({ phase: 'fired', count: 1 })
@@ -133,11 +174,21 @@ describe('alert rules in the fold', () => {
           const close = String(100 + ((i * 7) % 13))
           return [openMs, close, close, close, close, '1.0', openMs + 59_999, '100.0', 5, '0.5', '50.0', '0']
         })
-        frames.push({ ...frame, kind: 'rest', topic: `klines:${symbol}`, body: new TextEncoder().encode(JSON.stringify(rows)) })
+        frames.push({
+          ...frame,
+          kind: 'rest',
+          topic: `klines:${symbol}`,
+          body: new TextEncoder().encode(JSON.stringify(rows)),
+        })
       }
     }
-    const outputs = fold(new Engine(options), frames.map((frame, i) => ({ ...frame, seq: i + 1 })))
-    const firstLive = outputs.findIndex((output) => output.type === 'bar' && output.intervalMicros === 60 * SECOND && !output.backfilled)
+    const outputs = fold(
+      new Engine(options),
+      frames.map((frame, i) => ({ ...frame, seq: i + 1 })),
+    )
+    const firstLive = outputs.findIndex(
+      (output) => output.type === 'bar' && output.intervalMicros === 60 * SECOND && !output.backfilled,
+    )
     const alerts = outputs.filter((output) => output.type === 'rule-alert')
     expect(outputs.filter((output) => output.type === 'bar' && output.backfilled)).toHaveLength(200)
     expect(alerts.map((output) => output.type === 'rule-alert' && output.rule).toSorted()).toEqual(['c', 'v'])

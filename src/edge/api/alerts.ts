@@ -4,10 +4,10 @@ import {
   PAIR_METRICS,
   type PairMetric,
   pairName,
-  ripen,
-  type Rule,
   RULE_DEFAULTS,
+  type Rule,
   type RuleState,
+  ripen,
   ruleProblem,
   SYMBOL_METRICS,
 } from '../../alerts/rules.ts'
@@ -18,7 +18,16 @@ import { MICROS_PER_SECOND, type Micros } from '../../market/units.ts'
 import type { Timeframe } from '../store/bars.ts'
 import { type Context, findSymbol } from './context.ts'
 import { intervalText } from './hub.ts'
-import { alignedBars, type BarsWanted, closedBars, pairSymbols, regressionOf, Slices, slicedSeries, wrong } from './pairs.ts'
+import {
+  alignedBars,
+  type BarsWanted,
+  closedBars,
+  pairSymbols,
+  regressionOf,
+  Slices,
+  slicedSeries,
+  wrong,
+} from './pairs.ts'
 import { ApiError } from './problem.ts'
 import type { RuleAnswer, RuleChange } from './schema-pairs.ts'
 import { timeframeOf } from './series.ts'
@@ -33,14 +42,18 @@ const MAX_SAMPLES = 500_000
  * @throws ApiError 400 naming what is wrong
  */
 export function ruleOf(context: Context, change: RuleChange, before: Rule | null, id: string, createdAt: Micros): Rule {
-  const base = before ?? { ...RULE_DEFAULTS, window: Math.min(context.config.defaultWindow ?? RULE_DEFAULTS.window, 700) }
+  const base = before ?? {
+    ...RULE_DEFAULTS,
+    window: Math.min(context.config.defaultWindow ?? RULE_DEFAULTS.window, 700),
+  }
   const metric = (change.metric ?? before?.metric) as Rule['metric']
   if (change.op !== undefined && change.operator !== undefined && change.op !== change.operator) {
     throw wrong('/body/operator', `${change.operator} is another than op ${change.op}`)
   }
   const op = change.op ?? change.operator ?? before?.op
   if (op === undefined) throw wrong('/body/op', 'is missing')
-  const regression = change.regression === undefined ? base.regression : regressionOf(change.regression, '/body/regression')
+  const regression =
+    change.regression === undefined ? base.regression : regressionOf(change.regression, '/body/regression')
   if (regression === 'KALMAN') throw wrong('/body/regression', 'an alert rule takes OLS, TLS, HUBER or THEIL-SEN')
   const rule: Rule = {
     id,
@@ -65,7 +78,12 @@ export function ruleOf(context: Context, change: RuleChange, before: Rule | null
 }
 
 /** Older clients write the one symbol of a price rule where a pair is meant to be. */
-function subject(context: Context, change: RuleChange, before: Rule | null, metric: Rule['metric']): Pick<Rule, 'symbol' | 'pair'> {
+function subject(
+  context: Context,
+  change: RuleChange,
+  before: Rule | null,
+  metric: Rule['metric'],
+): Pick<Rule, 'symbol' | 'pair'> {
   const { symbol, pair } = change
   if (symbol === undefined && pair === undefined) {
     if (!before) throw wrong('/body', 'give either symbol or pair')
@@ -76,7 +94,8 @@ function subject(context: Context, change: RuleChange, before: Rule | null, metr
   if (typeof pair !== 'string') throw wrong('/body', 'give either symbol or pair')
   const isOfPair = (PAIR_METRICS as readonly string[]).includes(metric)
   const isOfSymbol = (SYMBOL_METRICS as readonly string[]).includes(metric)
-  if (isOfSymbol && (!isOfPair || !pair.includes('-'))) return { symbol: knownSymbol(context, pair, '/body/pair'), pair: null }
+  if (isOfSymbol && (!isOfPair || !pair.includes('-')))
+    return { symbol: knownSymbol(context, pair, '/body/pair'), pair: null }
   return { symbol: null, pair: pairSymbols(context, pair, '/body/pair') }
 }
 
@@ -188,7 +207,12 @@ async function historyOf(context: Context, rule: Rule, range: PreviewRange): Pro
     const options = { ...PAIR_DEFAULTS, window: rule.window, regression: rule.regression, prices: rule.prices }
     const rows = await alignedBars(context, { ...options, ...range, symbols: rule.pair, tf, timeframe })
     const series = await slicedSeries(rows, options)
-    return { resolution: `${tf} bars`, times: ends(rows.starts, intervalMicros), values: columnOf(series, rule.metric as PairMetric), reason: null }
+    return {
+      resolution: `${tf} bars`,
+      times: ends(rows.starts, intervalMicros),
+      values: columnOf(series, rule.metric as PairMetric),
+      reason: null,
+    }
   }
   const symbol = rule.symbol as string
   if (rule.metric === 'volume') {
@@ -199,7 +223,10 @@ async function historyOf(context: Context, rule: Rule, range: PreviewRange): Pro
   return samples(context, symbol, rule, range)
 }
 
-const secondBars = (range: PreviewRange): BarsWanted => ({ timeframe: { intervalMicros: MICROS_PER_SECOND, offset: 0 }, ...range })
+const secondBars = (range: PreviewRange): BarsWanted => ({
+  timeframe: { intervalMicros: MICROS_PER_SECOND, offset: 0 },
+  ...range,
+})
 
 function prices({ starts, closes }: BarColumns): History {
   return { resolution: 'closes of 1s bars', times: ends(starts, MICROS_PER_SECOND), values: closes, reason: null }
@@ -237,7 +264,12 @@ async function samples({ system }: Context, symbol: string, rule: Rule, { from, 
   const instrument = store?.numberOfSymbol(symbol) ?? null
   const resolution = 'samples once a second'
   if (!store || instrument === null) {
-    return { resolution, times: new Float64Array(0), values: new Float64Array(0), reason: 'no measures are stored of this symbol' }
+    return {
+      resolution,
+      times: new Float64Array(0),
+      values: new Float64Array(0),
+      reason: 'no measures are stored of this symbol',
+    }
   }
   await store.flush()
   const within = [from === null ? '' : ` AND ts >= ${from}`, to === null ? '' : ` AND ts < ${to}`].join('')

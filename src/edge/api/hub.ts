@@ -1,6 +1,14 @@
 import type { BookView, InstrumentView } from '../../engine/engine.ts'
 import type { Instrument } from '../../market/instrument.ts'
-import type { BarOutput, GapOutput, LabelOutput, Output, RuleAlertOutput, TickerOutput, TradeOutput } from '../../market/output.ts'
+import type {
+  BarOutput,
+  GapOutput,
+  LabelOutput,
+  Output,
+  RuleAlertOutput,
+  TickerOutput,
+  TradeOutput,
+} from '../../market/output.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import type { InstrumentId, Micros } from '../../market/units.ts'
 import type { System, SystemStatus } from '../system.ts'

@@ -1,5 +1,5 @@
-import { align, type AlignedCloses, baseInterval } from '../../analytics/closes.ts'
-import { pairTests, PairStream } from '../../analytics/pair.ts'
+import { type AlignedCloses, align, baseInterval } from '../../analytics/closes.ts'
+import { PairStream, pairTests } from '../../analytics/pair.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { OperationalError } from '../../market/errors.ts'
 import type { Output } from '../../market/output.ts'
@@ -7,13 +7,12 @@ import { toRfc3339 } from '../../market/time.ts'
 import type { InstrumentId } from '../../market/units.ts'
 import type { System } from '../system.ts'
 import type { ApiConfig } from './context.ts'
-import { alignedBars, number, type PairAsked, pairAsked, pairHead, remembered, Slices } from './pairs.ts'
+import { alignedBars, number, type PairAsked, pairAsked, pairHead, remembered, Slices, sliceRows } from './pairs.ts'
 import { ApiError } from './problem.ts'
 import type { AnalyticsMessage, PairRequest } from './schema-pairs.ts'
 
 /** Pairs that are followed at once, each with its own window and timeframe. */
 const MAX_FOLLOWED = 500
-const SLICE_ROWS = 64
 
 interface Followed {
   readonly key: string
@@ -59,10 +58,16 @@ export class PairFeed {
   }
 
   /** What a client means. @throws ApiError 400 naming what is wrong */
-  read(pair: string, look: Pick<PairRequest, 'tf' | 'window' | 'regression' | 'prices'>): { key: string; asked: PairAsked } {
+  read(
+    pair: string,
+    look: Pick<PairRequest, 'tf' | 'window' | 'regression' | 'prices'>,
+  ): { key: string; asked: PairAsked } {
     const asked = pairAsked(this.context, { ...look, pair }, '')
     const { symbols, timeframe, window, regression, prices } = asked
-    return { key: [symbols.join('-'), timeframe.intervalMicros, timeframe.offset, window, regression, prices].join(' '), asked }
+    return {
+      key: [symbols.join('-'), timeframe.intervalMicros, timeframe.offset, window, regression, prices].join(' '),
+      asked,
+    }
   }
 
   /** One more follower; what is known already is returned, the rest comes by itself. */
@@ -148,9 +153,10 @@ export class PairFeed {
     if (!known || known.engine !== engine || known.rewrites !== rewrites) {
       const rows = await alignedBars(this.context, asked)
       const stream = new PairStream(asked)
+      const step = sliceRows(asked.regression)
       for (let i = 0; i < rows.starts.length; i++) {
         stream.push(rows.a[i], rows.b[i])
-        if (i % SLICE_ROWS === 0) await slices.pause()
+        if (i % step === 0) await slices.pause()
       }
       one.known = { engine, rewrites, stream, rows }
       return true
@@ -174,7 +180,10 @@ export class PairFeed {
 
   private rewritesOf({ symbols, timeframe }: PairAsked): number {
     const base = baseInterval(timeframe.intervalMicros)
-    return symbols.reduce((sum, symbol) => sum + (this.system.engine.findSymbol(symbol)?.recentBars.ring(base)?.rewrites ?? 0), 0)
+    return symbols.reduce(
+      (sum, symbol) => sum + (this.system.engine.findSymbol(symbol)?.recentBars.ring(base)?.rewrites ?? 0),
+      0,
+    )
   }
 }
 

@@ -15,9 +15,13 @@ const FILES = { BTCUSDT: 'binance_raw/usdm_btcusdt_20240808.gz', ETHUSDT: 'binan
 /** The last price of each second with market trades, straight from the text of the capture. */
 function closesOf(file: string): Map<number, number> {
   const closes = new Map<number, number>()
-  for (const line of gunzipSync(readFileSync(sharedData(file))).toString().split('\n')) {
+  for (const line of gunzipSync(readFileSync(sharedData(file)))
+    .toString()
+    .split('\n')) {
     if (!line.includes('"e":"trade"')) continue
-    const { data } = JSON.parse(line.slice(line.indexOf(' ') + 1)) as { data: { T: number; p: string; X: string; e: string } }
+    const { data } = JSON.parse(line.slice(line.indexOf(' ') + 1)) as {
+      data: { T: number; p: string; X: string; e: string }
+    }
     if (data.e === 'trade' && data.X === 'MARKET') closes.set(Math.floor(data.T / 1000), Number(data.p))
   }
   return closes
@@ -51,12 +55,15 @@ describe.skipIf(!hasSharedData)('pair analytics on six recorded minutes of BTCUS
     api = await startApi(system)
     const frames: NewFrame[] = []
     for (const file of Object.values(FILES)) {
-      for await (const batch of (await sniff([sharedData(file)])).frames()) frames.push(...batch.map((frame) => ({ ...frame, body: frame.body.slice() })))
+      for await (const batch of (await sniff([sharedData(file)])).frames())
+        frames.push(...batch.map((frame) => ({ ...frame, body: frame.body.slice() })))
     }
     frames.sort((one, other) => one.tsRecv - other.tsRecv)
     for (const frame of frames) system.feed(frame)
     const [eth, btc] = [closesOf(FILES.ETHUSDT), closesOf(FILES.BTCUSDT)]
-    seconds = [...eth.keys()].filter((second) => btc.has(second)).map((ts) => ({ ts, a: eth.get(ts) as number, b: btc.get(ts) as number }))
+    seconds = [...eth.keys()]
+      .filter((second) => btc.has(second))
+      .map((ts) => ({ ts, a: eth.get(ts) as number, b: btc.get(ts) as number }))
     seconds.sort((one, other) => one.ts - other.ts)
   }, 60_000)
   afterAll(() => api.close())
@@ -68,7 +75,8 @@ describe.skipIf(!hasSharedData)('pair analytics on six recorded minutes of BTCUS
     const rows = seconds.filter(({ ts }) => ts >= second(answer.from) && ts <= second(answer.to))
     expect(rows.length).toBeGreaterThan(250)
     expect([answer.status, answer.have]).toEqual(['ok', rows.length])
-    const of = (points: readonly { ts: string; value: number }[]) => new Map(points.map(({ ts, value }) => [second(ts), value]))
+    const of = (points: readonly { ts: string; value: number }[]) =>
+      new Map(points.map(({ ts, value }) => [second(ts), value]))
     const [hedge, spread, z, corr] = [answer.hedge_ratio, answer.spread, answer.zscore, answer.rolling_corr].map(of)
     const spreads: number[] = []
     for (let i = window - 1; i < rows.length; i++) {
@@ -89,15 +97,22 @@ describe.skipIf(!hasSharedData)('pair analytics on six recorded minutes of BTCUS
     const [y, x] = [Float64Array.from(rows, ({ a }) => a), Float64Array.from(rows, ({ b }) => b)]
     expect(answer.cointegration.map(({ stat }) => stat)).toEqual([engleGranger(y, x).stat, engleGranger(x, y).stat])
     const screened = await get<ScreenerAnswer>('/analytics/screener?tf=1s&symbols=ETHUSDT,BTCUSDT&prices=raw')
-    expect(screened.pairs[0]).toMatchObject({ pair: 'ETHUSDT-BTCUSDT', bars: rows.length, stat: engleGranger(y, x).stat })
+    expect(screened.pairs[0]).toMatchObject({
+      pair: 'ETHUSDT-BTCUSDT',
+      bars: rows.length,
+      stat: engleGranger(y, x).stat,
+    })
   })
 
   it('makes bars of five seconds of those of one', async () => {
     const answer = await get<PairAnswer>('/analytics/pair?symbol_a=ETHUSDT&symbol_b=BTCUSDT&tf=5s&window=20&prices=log')
     const [eth, btc] = [closesOf(FILES.ETHUSDT), closesOf(FILES.BTCUSDT)]
-    const fives = (closes: Map<number, number>) => new Map([...closes].toSorted(([one], [other]) => one - other).map(([ts, price]) => [ts - (ts % 5), price]))
+    const fives = (closes: Map<number, number>) =>
+      new Map([...closes].toSorted(([one], [other]) => one - other).map(([ts, price]) => [ts - (ts % 5), price]))
     const [a, b] = [fives(eth), fives(btc)]
-    const rows = [...a.keys()].filter((ts) => b.has(ts)).map((ts) => ({ ts, a: Math.log(a.get(ts) as number), b: Math.log(b.get(ts) as number) }))
+    const rows = [...a.keys()]
+      .filter((ts) => b.has(ts))
+      .map((ts) => ({ ts, a: Math.log(a.get(ts) as number), b: Math.log(b.get(ts) as number) }))
     const to = Date.parse(answer.to as string) / 1000
     const recent = rows.filter(({ ts }) => ts <= to).slice(-20)
     expect(answer.latest.hedge_ratio).toBeCloseTo(line(recent).beta, 9)

@@ -60,10 +60,22 @@ describe('pairs and alert rules over the simulation', () => {
   }
   /** Closed bars as /data gives them, by their start. */
   const closes = async (symbol: string, tf: string) =>
-    new Map((await get<Bar[]>(`/data/${symbol}?tf=${tf}&limit=10000`)).filter((bar) => bar.complete).map((bar) => [bar.ts, bar]))
+    new Map(
+      (await get<Bar[]>(`/data/${symbol}?tf=${tf}&limit=10000`))
+        .filter((bar) => bar.complete)
+        .map((bar) => [bar.ts, bar]),
+    )
   const joined = async (a: string, b: string, tf: string) => {
     const [ofA, ofB] = [await closes(a, tf), await closes(b, tf)]
-    return [...ofA.keys()].filter((ts) => ofB.has(ts)).map((ts) => ({ ts, a: ofA.get(ts)?.close as number, b: ofB.get(ts)?.close as number }))
+    return [...ofA.keys()]
+      .filter((ts) => ofB.has(ts))
+      .map((ts) => ({ ts, a: ofA.get(ts)?.close as number, b: ofB.get(ts)?.close as number }))
+  }
+  /** No bar closes between two answers that are compared. */
+  const standingStill = (work: () => Promise<void>) => async () => {
+    await call('POST', '/pause')
+    await work()
+    await call('POST', '/resume')
   }
   const byTime = (points: readonly Point[]) => new Map(points.map(({ ts, value }) => [ts, value]))
 
@@ -80,99 +92,144 @@ describe('pairs and alert rules over the simulation', () => {
     rmSync(dataDir, { recursive: true })
   })
 
-  it('answers a pair with the numbers of a textbook on the bars of /data', async () => {
-    for (const tf of ['1m', '15s', '5m']) {
-      const window = tf === '5m' ? 10 : 30
-      const answer = await get<Schemas.PairAnswer>(`/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=${tf}&window=${window}`, Schemas.PairSchema)
-      const rows = (await joined('ETHUSDT', 'BTCUSDT', tf)).slice(-answer.have - 5).filter(({ ts }) => ts >= (answer.from as string) && ts <= (answer.to as string))
-      expect([answer.status, rows.length]).toEqual(['ok', answer.have])
-      expect(answer.hedge_ratio).toHaveLength(answer.have - window + 1)
-      expect(answer.zscore).toHaveLength(answer.have - 2 * window + 2)
-      const [hedge, spread, z, corr] = [answer.hedge_ratio, answer.spread, answer.zscore, answer.rolling_corr].map(byTime)
-      const spreads: number[] = []
-      for (let i = window - 1; i < rows.length; i++) {
-        const recent = rows.slice(i - window + 1, i + 1)
-        const { beta, alpha, r } = line(recent.map((row) => row.a), recent.map((row) => row.b))
-        const { ts, a, b } = rows[i]
-        spreads.push(a - alpha - beta * b)
-        expect(hedge.get(ts)).toBeCloseTo(beta, 8)
-        expect(spread.get(ts)).toBeCloseTo(spreads.at(-1) as number, 6)
-        expect(corr.get(ts)).toBeCloseTo(r, 8)
-        const last = spreads.slice(-window)
-        if (last.length === window) expect(z.get(ts)).toBeCloseTo(((spreads.at(-1) as number) - mean(last)) / deviation(last), 5)
+  it(
+    'answers a pair with the numbers of a textbook on the bars of /data',
+    standingStill(async () => {
+      for (const tf of ['1m', '15s', '5m']) {
+        const window = tf === '5m' ? 10 : 30
+        const answer = await get<Schemas.PairAnswer>(
+          `/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=${tf}&window=${window}`,
+          Schemas.PairSchema,
+        )
+        const rows = (await joined('ETHUSDT', 'BTCUSDT', tf))
+          .slice(-answer.have - 5)
+          .filter(({ ts }) => ts >= (answer.from as string) && ts <= (answer.to as string))
+        expect([answer.status, rows.length]).toEqual(['ok', answer.have])
+        expect(answer.hedge_ratio).toHaveLength(answer.have - window + 1)
+        expect(answer.zscore).toHaveLength(answer.have - 2 * window + 2)
+        const [hedge, spread, z, corr] = [answer.hedge_ratio, answer.spread, answer.zscore, answer.rolling_corr].map(
+          byTime,
+        )
+        const spreads: number[] = []
+        for (let i = window - 1; i < rows.length; i++) {
+          const recent = rows.slice(i - window + 1, i + 1)
+          const { beta, alpha, r } = line(
+            recent.map((row) => row.a),
+            recent.map((row) => row.b),
+          )
+          const { ts, a, b } = rows[i]
+          spreads.push(a - alpha - beta * b)
+          expect(hedge.get(ts)).toBeCloseTo(beta, 8)
+          expect(spread.get(ts)).toBeCloseTo(spreads.at(-1) as number, 6)
+          expect(corr.get(ts)).toBeCloseTo(r, 8)
+          const last = spreads.slice(-window)
+          if (last.length === window)
+            expect(z.get(ts)).toBeCloseTo(((spreads.at(-1) as number) - mean(last)) / deviation(last), 5)
+        }
+        const y = Float64Array.from(rows, (row) => row.a)
+        const x = Float64Array.from(rows, (row) => row.b)
+        const whole = line([...y], [...x])
+        expect(answer.one_line.hedge_ratio).toBeCloseTo(whole.beta, 8)
+        const test = adf(y.map((value, i) => value - whole.beta * x[i]))
+        expect(answer.adf.stat).toBeCloseTo(test.stat, 6)
+        expect(answer.adf.pvalue).toBeCloseTo(test.p, 6)
+        expect(answer.cointegration.map(({ stat }) => stat)).toEqual(
+          [engleGranger(y, x).stat, engleGranger(x, y).stat].map((stat) => expect.closeTo(stat, 6)),
+        )
+        expect(answer.latest.zscore).toBe(answer.zscore.at(-1)?.value)
       }
-      const y = Float64Array.from(rows, (row) => row.a)
-      const x = Float64Array.from(rows, (row) => row.b)
-      const whole = line([...y], [...x])
-      expect(answer.one_line.hedge_ratio).toBeCloseTo(whole.beta, 8)
-      const test = adf(y.map((value, i) => value - whole.beta * x[i]))
-      expect(answer.adf.stat).toBeCloseTo(test.stat, 6)
-      expect(answer.adf.pvalue).toBeCloseTo(test.p, 6)
-      expect(answer.cointegration.map(({ stat }) => stat)).toEqual([engleGranger(y, x).stat, engleGranger(x, y).stat].map((stat) => expect.closeTo(stat, 6)))
-      expect(answer.latest.zscore).toBe(answer.zscore.at(-1)?.value)
-    }
-  })
+    }),
+  )
 
-  it('answers each part alone, and by every estimator', async () => {
-    const query = 'symbol_a=ADAUSDT&symbol_b=SOLUSDT&window=20&limit=100'
-    const hedges = new Map<string, number>()
-    for (const method of ['OLS', 'TLS', 'HUBER', 'THEIL-SEN', 'KALMAN']) {
-      const pair = await get<Schemas.PairAnswer>(`/analytics/pair?${query}&regression=${method}&prices=log`, Schemas.PairSchema)
-      const part = (path: string, schema: TSchema) => get<Record<string, Point[]>>(`/analytics/${path}?${query}&method=${method.toLowerCase()}&prices=log`, schema)
-      expect((await part('hedge-ratio', Schemas.HedgeRatioSchema)).hedge_ratio).toEqual(pair.hedge_ratio)
-      expect((await part('spread', Schemas.SpreadSchema)).spread).toEqual(pair.spread)
-      expect((await part('zscore', Schemas.ZScoreSchema)).zscore).toEqual(pair.zscore)
-      expect((await part('correlation', Schemas.CorrelationSchema)).correlation).toEqual(pair.rolling_corr)
-      expect(await part('adf', Schemas.AdfSchema)).toMatchObject({ stat: pair.adf.stat, pvalue: pair.adf.pvalue, test: 'plain ADF' })
-      hedges.set(method, pair.latest.hedge_ratio as number)
-      expect(pair.zscore.length, method).toBeGreaterThan(40)
-    }
-    expect(new Set(hedges.values()).size).toBe(5)
-    const returns = await get<{ whole: number }>(`/analytics/correlation?${query}&correlate=returns`, Schemas.CorrelationSchema)
-    const rows = (await joined('ADAUSDT', 'SOLUSDT', '1m')).slice(-100)
-    const change = (leg: 'a' | 'b') => rows.slice(1).map((row, i) => row[leg] / rows[i][leg] - 1)
-    expect(returns.whole).toBeCloseTo(line(change('a'), change('b')).r, 2)
-    const one = await get<{ of: string; stat: number }>('/analytics/adf?symbol=BTCUSDT', Schemas.AdfSchema)
-    expect([one.of, Number.isFinite(one.stat)]).toEqual(['BTCUSDT', true])
-  })
+  it(
+    'answers each part alone, and by every estimator',
+    standingStill(async () => {
+      const query = 'symbol_a=ADAUSDT&symbol_b=SOLUSDT&window=20&limit=100'
+      const hedges = new Map<string, number>()
+      for (const method of ['OLS', 'TLS', 'HUBER', 'THEIL-SEN', 'KALMAN']) {
+        const pair = await get<Schemas.PairAnswer>(
+          `/analytics/pair?${query}&regression=${method}&prices=log`,
+          Schemas.PairSchema,
+        )
+        const part = (path: string, schema: TSchema) =>
+          get<Record<string, Point[]>>(`/analytics/${path}?${query}&method=${method.toLowerCase()}&prices=log`, schema)
+        expect((await part('hedge-ratio', Schemas.HedgeRatioSchema)).hedge_ratio).toEqual(pair.hedge_ratio)
+        expect((await part('spread', Schemas.SpreadSchema)).spread).toEqual(pair.spread)
+        expect((await part('zscore', Schemas.ZScoreSchema)).zscore).toEqual(pair.zscore)
+        expect((await part('correlation', Schemas.CorrelationSchema)).correlation).toEqual(pair.rolling_corr)
+        expect(await part('adf', Schemas.AdfSchema)).toMatchObject({
+          stat: pair.adf.stat,
+          pvalue: pair.adf.pvalue,
+          test: 'plain ADF',
+        })
+        hedges.set(method, pair.latest.hedge_ratio as number)
+        expect(pair.zscore.length, method).toBeGreaterThan(40)
+      }
+      expect(new Set(hedges.values()).size).toBe(5)
+      const returns = await get<{ whole: number }>(
+        `/analytics/correlation?${query}&correlate=returns`,
+        Schemas.CorrelationSchema,
+      )
+      const rows = (await joined('ADAUSDT', 'SOLUSDT', '1m')).slice(-100)
+      const change = (leg: 'a' | 'b') => rows.slice(1).map((row, i) => row[leg] / rows[i][leg] - 1)
+      expect(returns.whole).toBeCloseTo(line(change('a'), change('b')).r, 2)
+      const one = await get<{ of: string; stat: number }>('/analytics/adf?symbol=BTCUSDT', Schemas.AdfSchema)
+      expect([one.of, Number.isFinite(one.stat)]).toEqual(['BTCUSDT', true])
+    }),
+  )
 
-  it('tests cointegration both ways, by Johansen, and over time', async () => {
-    const answer = await get<{ engle_granger: { stat: number; dependent: string; pvalue: number }[]; johansen: { hypotheses: { trace: number }[]; rank: number }; stability: unknown[]; from: string; to: string }>(
-      '/analytics/cointegration?pair=ETHUSDT-BTCUSDT&prices=log&tf=15s',
-      Schemas.CointegrationSchema,
-    )
-    const rows = (await joined('ETHUSDT', 'BTCUSDT', '15s')).filter(({ ts }) => ts >= answer.from && ts <= answer.to)
-    const y = Float64Array.from(rows, (row) => Math.log(row.a))
-    const x = Float64Array.from(rows, (row) => Math.log(row.b))
-    expect(answer.engle_granger.map(({ dependent }) => dependent)).toEqual(['ETHUSDT', 'BTCUSDT'])
-    expect(answer.engle_granger[0].stat).toBeCloseTo(engleGranger(y, x).stat, 6)
-    expect(answer.engle_granger[1].stat).toBeCloseTo(engleGranger(x, y).stat, 6)
-    expect(answer.johansen.hypotheses[0].trace).toBeCloseTo(johansen([y, x]).trace[0], 6)
-    expect(answer.stability).toHaveLength(5)
-  })
+  it(
+    'tests cointegration both ways, by Johansen, and over time',
+    standingStill(async () => {
+      const answer = await get<{
+        engle_granger: { stat: number; dependent: string; pvalue: number }[]
+        johansen: { hypotheses: { trace: number }[]; rank: number }
+        stability: unknown[]
+        from: string
+        to: string
+      }>('/analytics/cointegration?pair=ETHUSDT-BTCUSDT&prices=log&tf=15s', Schemas.CointegrationSchema)
+      const rows = (await joined('ETHUSDT', 'BTCUSDT', '15s')).filter(({ ts }) => ts >= answer.from && ts <= answer.to)
+      const y = Float64Array.from(rows, (row) => Math.log(row.a))
+      const x = Float64Array.from(rows, (row) => Math.log(row.b))
+      expect(answer.engle_granger.map(({ dependent }) => dependent)).toEqual(['ETHUSDT', 'BTCUSDT'])
+      expect(answer.engle_granger[0].stat).toBeCloseTo(engleGranger(y, x).stat, 6)
+      expect(answer.engle_granger[1].stat).toBeCloseTo(engleGranger(x, y).stat, 6)
+      expect(answer.johansen.hypotheses[0].trace).toBeCloseTo(johansen([y, x]).trace[0], 6)
+      expect(answer.stability).toHaveLength(5)
+    }),
+  )
 
-  it('screens every pair and says how many were tested', async () => {
-    await call('POST', '/pause')
-    const answer = await get<Schemas.ScreenerAnswer>('/analytics/screener?tf=15s&limit=480', Schemas.ScreenerSchema)
-    expect([answer.tested, answer.pairs.length, answer.skipped.length]).toEqual([10, 10, 0])
-    const p = answer.pairs.map(({ pvalue }) => pvalue)
-    expect(p).toEqual(p.toSorted((one, other) => one - other))
-    // The definition of Benjamini and Hochberg.
-    p.forEach((_, i) => {
-      expect(answer.pairs[i].qvalue).toBeCloseTo(Math.min(...p.slice(i).map((value, k) => (value * p.length) / (i + k + 1))), 12)
-      expect(answer.pairs[i].is_discovery).toBe(answer.pairs[i].qvalue <= 0.05)
-    })
-    for (const { pair, stat, pvalue, hedge_ratio, bars } of answer.pairs.slice(0, 3)) {
-      const [a, b] = pair.split('-')
-      const rows = (await joined(a, b, '15s')).slice(-bars)
-      const logs = (leg: 'a' | 'b') => Float64Array.from(rows, (row) => Math.log(row[leg]))
-      const expected = engleGranger(logs('a'), logs('b'))
-      expect([stat, pvalue, hedge_ratio]).toEqual([expected.stat, expected.p, expected.params[0]].map((value) => expect.closeTo(value, 6)))
-    }
-    await call('POST', '/resume')
-    const few = await get<Schemas.ScreenerAnswer>('/analytics/screener?tf=1h&symbols=BTCUSDT,ETHUSDT', Schemas.ScreenerSchema)
-    expect([few.tested, few.skipped.map(({ reason }) => /needed/.test(reason))]).toEqual([0, [true]])
-  })
+  it(
+    'screens every pair and says how many were tested',
+    standingStill(async () => {
+      const answer = await get<Schemas.ScreenerAnswer>('/analytics/screener?tf=15s&limit=480', Schemas.ScreenerSchema)
+      expect([answer.tested, answer.pairs.length, answer.skipped.length]).toEqual([10, 10, 0])
+      const p = answer.pairs.map(({ pvalue }) => pvalue)
+      expect(p).toEqual(p.toSorted((one, other) => one - other))
+      // The definition of Benjamini and Hochberg.
+      p.forEach((_, i) => {
+        expect(answer.pairs[i].qvalue).toBeCloseTo(
+          Math.min(...p.slice(i).map((value, k) => (value * p.length) / (i + k + 1))),
+          12,
+        )
+        expect(answer.pairs[i].is_discovery).toBe(answer.pairs[i].qvalue <= 0.05)
+      })
+      for (const { pair, stat, pvalue, hedge_ratio, bars } of answer.pairs.slice(0, 3)) {
+        const [a, b] = pair.split('-')
+        const rows = (await joined(a, b, '15s')).slice(-bars)
+        const logs = (leg: 'a' | 'b') => Float64Array.from(rows, (row) => Math.log(row[leg]))
+        const expected = engleGranger(logs('a'), logs('b'))
+        expect([stat, pvalue, hedge_ratio]).toEqual(
+          [expected.stat, expected.p, expected.params[0]].map((value) => expect.closeTo(value, 6)),
+        )
+      }
+      const few = await get<Schemas.ScreenerAnswer>(
+        '/analytics/screener?tf=1h&symbols=BTCUSDT,ETHUSDT',
+        Schemas.ScreenerSchema,
+      )
+      expect([few.tested, few.skipped.map(({ reason }) => /needed/.test(reason))]).toEqual([0, [true]])
+    }),
+  )
 
   it('exports the series at the bars they belong to', async () => {
     // Hundred bars that have all closed, so that both answers are of the same.
@@ -188,15 +245,23 @@ describe('pairs and alert rules over the simulation', () => {
     const columns = [pair.hedge_ratio, pair.spread, pair.zscore, pair.rolling_corr].map(byTime)
     for (const text of lines) {
       const [ts, ...values] = text.split(',')
-      expect(values.map((value) => (value === '' ? undefined : Number(value)))).toEqual(columns.map((column) => column.get(ts)))
+      expect(values.map((value) => (value === '' ? undefined : Number(value)))).toEqual(
+        columns.map((column) => column.get(ts)),
+      )
     }
-    const json = await get<{ rows: { timestamp: string; zscore: number | null }[] }>(`/export?${query}&format=json`, Schemas.ExportPairSchema)
+    const json = await get<{ rows: { timestamp: string; zscore: number | null }[] }>(
+      `/export?${query}&format=json`,
+      Schemas.ExportPairSchema,
+    )
     expect(json.rows.map(({ timestamp }) => timestamp)).toEqual(lines.map((text) => text.split(',')[0]))
     expect(json.rows[0].zscore).toBeNull()
   })
 
   it('says what is missing instead of a number', async () => {
-    const few = await get<Schemas.PairAnswer>('/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=4h&window=60', Schemas.PairSchema)
+    const few = await get<Schemas.PairAnswer>(
+      '/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=4h&window=60',
+      Schemas.PairSchema,
+    )
     expect(few).toMatchObject({ status: 'insufficient', need: 119, zscore: [], latest: { zscore: null } })
     expect(few.have).toBeLessThan(3)
     expect(few.adf).toMatchObject({ status: 'insufficient', stat: null, pvalue: null, is_stationary: null })
@@ -208,6 +273,8 @@ describe('pairs and alert rules over the simulation', () => {
       ['/analytics/pair?pair=ETHUSDT-BTCUSDT&regression=MAGIC', /MAGIC.*OLS, TLS/],
       ['/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=7x', /timeframe/],
       ['/analytics/pair?pair=ETHUSDT-BTCUSDT&window=1', /window/],
+      ['/analytics/pair?pair=ETHUSDT-BTCUSDT&window=600&regression=huber', /500 at most with HUBER/],
+      ['/analytics/pair?pair=ETHUSDT-BTCUSDT&limit=5000&method=THEIL-SEN', /2000 at most/],
       ['/analytics/spread?pair=ETHUSDT-BTCUSDT&wndow=9', /wndow/],
     ] as const) {
       const { status, body } = await call('GET', path)
@@ -217,13 +284,19 @@ describe('pairs and alert rules over the simulation', () => {
 
   it('tells on the WebSocket of each closed bar of the pairs that are followed', async () => {
     client.send({ action: 'subscribe', channels: ['analytics'], pairs: ['ETHUSDT-BTCUSDT'], tf: '1s', window: 30 })
-    expect(await client.next('subscription')).toMatchObject({ status: 'subscribed', channels: ['analytics'], pairs: ['ETHUSDT-BTCUSDT'] })
+    expect(await client.next('subscription')).toMatchObject({
+      status: 'subscribed',
+      channels: ['analytics'],
+      pairs: ['ETHUSDT-BTCUSDT'],
+    })
     const first = await client.next('analytics')
     const second = await client.next('analytics', ({ ts }) => (ts as string) > (first.ts as string))
     for (const message of [first, second]) {
       expect(Value.Errors(Schemas.SERVER_MESSAGES.analytics, message)).toEqual([])
       const to = new Date(Date.parse(message.ts as string) + 1_000).toISOString()
-      const { latest, status } = await get<Schemas.PairAnswer>(`/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=1s&window=30&to=${to}`)
+      const { latest, status } = await get<Schemas.PairAnswer>(
+        `/analytics/pair?pair=ETHUSDT-BTCUSDT&tf=1s&window=30&to=${to}`,
+      )
       expect([message.status, status]).toEqual(['ok', 'ok'])
       for (const name of ['hedge_ratio', 'spread', 'zscore', 'rolling_corr'] as const) {
         expect(message[name], name).toBeCloseTo(latest[name] as number, 5)
@@ -248,24 +321,61 @@ describe('pairs and alert rules over the simulation', () => {
     expect(Value.Errors(Schemas.SERVER_MESSAGES.alert, pushed)).toEqual([])
     expect(pushed).toMatchObject({ type: 'alert', metric: 'price', threshold_value: 1, pair: null })
     expect(pushed.actual_value).toBeGreaterThan(50_000)
-    expect(await get('/alerts/active?limit=1', Schemas.FiringsSchema)).toEqual([expect.objectContaining({ id: pushed.id, message: pushed.message })])
-    expect(await get(`/alerts/${rule.id}`, Schemas.RuleSchema)).toMatchObject({ trigger_count: 1, triggered_at: pushed.ts, phase: 'fired' })
+    expect(await get('/alerts/active?limit=1', Schemas.FiringsSchema)).toEqual([
+      expect.objectContaining({ id: pushed.id, message: pushed.message }),
+    ])
+    expect(await get(`/alerts/${rule.id}`, Schemas.RuleSchema)).toMatchObject({
+      trigger_count: 1,
+      triggered_at: pushed.ts,
+      phase: 'fired',
+    })
 
     // The same condition a second time: a pair metric on bars of a second.
-    const z = (await call('POST', '/alerts', { metric: 'correlation', pair: 'ETHUSDT-BTCUSDT', op: '<=', value: 1, tf: '1s', window: 10, cooldown: '1h', name: 'together' })).body as Schemas.RuleAnswer
+    const z = (
+      await call('POST', '/alerts', {
+        metric: 'correlation',
+        pair: 'ETHUSDT-BTCUSDT',
+        op: '<=',
+        value: 1,
+        tf: '1s',
+        window: 10,
+        cooldown: '1h',
+        name: 'together',
+      })
+    ).body as Schemas.RuleAnswer
     expect(z).toMatchObject({ pair: 'ETHUSDT-BTCUSDT', cooldown: 3600, tf: '1s', window: 10 })
     const second = await client.next('alert', ({ alert_id }) => alert_id === z.id)
-    expect(second).toMatchObject({ name: 'together', pair: 'ETHUSDT-BTCUSDT', values: { correlation: second.actual_value } })
-    expect((await get<Schemas.RuleAnswer[]>('/alerts', Schemas.RulesSchema)).map(({ id }) => id)).toEqual([rule.id, z.id])
+    expect(second).toMatchObject({
+      name: 'together',
+      pair: 'ETHUSDT-BTCUSDT',
+      values: { correlation: second.actual_value },
+    })
+    expect((await get<Schemas.RuleAnswer[]>('/alerts', Schemas.RulesSchema)).map(({ id }) => id)).toEqual([
+      rule.id,
+      z.id,
+    ])
     expect(await get<object[]>(`/alerts/active?rule=${z.id}`)).toHaveLength(1)
     expect(await get<object[]>('/alerts/active?text=TOGETHER')).toHaveLength(1)
     expect(await get('/health')).toMatchObject({ active_alerts: 2, triggered_alerts: 2 })
 
     const changed = await call('PATCH', `/alerts/${rule.id}`, { enabled: false, value: 2, clear: 1.5 })
-    expect(changed.body).toMatchObject({ enabled: false, active: false, value: 2, clear: 1.5, op: '>', phase: 'disabled', trigger_count: 1 })
+    expect(changed.body).toMatchObject({
+      enabled: false,
+      active: false,
+      value: 2,
+      clear: 1.5,
+      op: '>',
+      phase: 'disabled',
+      trigger_count: 1,
+    })
     expect(await get('/health')).toMatchObject({ active_alerts: 1 })
-    const kept = JSON.parse(readFileSync(join(dataDir, 'rules.json'), 'utf8')) as { rules: { id: string; value: number }[] }
-    expect(kept.rules.map(({ id, value }) => [id, value])).toEqual([[rule.id, 2], [z.id, 1]])
+    const kept = JSON.parse(readFileSync(join(dataDir, 'rules.json'), 'utf8')) as {
+      rules: { id: string; value: number }[]
+    }
+    expect(kept.rules.map(({ id, value }) => [id, value])).toEqual([
+      [rule.id, 2],
+      [z.id, 1],
+    ])
     expect(existsSync(join(dataDir, 'rules.json.tmp'))).toBe(false)
 
     expect((await call('POST', '/alerts/clear')).body).toMatchObject({ status: 'ok' })
@@ -288,17 +398,31 @@ describe('pairs and alert rules over the simulation', () => {
       [{ metric: 'price', symbol: 'BTCUSDT', op: '>', value: '1' }, /value/],
       [{ metric: 'price', symbol: 'BTCUSDT', op: '>', value: 1, clear: 2 }, /clear must be at most/],
       [{ metric: 'price', symbol: 'BTCUSDT', op: '>', value: 1, for: 'soon' }, /for/],
-      [{ metric: 'zscore', pair: 'ETHUSDT-BTCUSDT', op: '>', value: 1, regression: 'KALMAN' }, /OLS, TLS, HUBER or THEIL-SEN/],
+      [
+        { metric: 'zscore', pair: 'ETHUSDT-BTCUSDT', op: '>', value: 1, regression: 'KALMAN' },
+        /OLS, TLS, HUBER or THEIL-SEN/,
+      ],
     ] as const) {
       const { status, body: answer } = await call('POST', '/alerts', body)
-      expect([status, (answer as { detail: string }).detail], JSON.stringify(body)).toEqual([400, expect.stringMatching(detail)])
+      expect([status, (answer as { detail: string }).detail], JSON.stringify(body)).toEqual([
+        400,
+        expect.stringMatching(detail),
+      ])
     }
   })
 
   it('previews when a rule would have fired', async () => {
     const series = (await get<Schemas.PairAnswer>('/analytics/pair?pair=ETHUSDT-BTCUSDT&window=20&limit=1440')).zscore
     const to = new Date(Date.parse(series.at(-1)?.ts as string) + 60_000).toISOString()
-    const { body } = await call('POST', '/alerts/preview', { metric: 'zscore', pair: 'ETHUSDT-BTCUSDT', op: '>', value: 1, clear: 0, window: 20, to })
+    const { body } = await call('POST', '/alerts/preview', {
+      metric: 'zscore',
+      pair: 'ETHUSDT-BTCUSDT',
+      op: '>',
+      value: 1,
+      clear: 0,
+      window: 20,
+      to,
+    })
     expect(Value.Errors(Schemas.PreviewSchema, body)).toEqual([])
     const expected: string[] = []
     let armed = true
@@ -311,10 +435,14 @@ describe('pairs and alert rules over the simulation', () => {
     expect([preview.would_fire, preview.evaluated]).toEqual([expected.length, series.length])
     expect(expected.length).toBeGreaterThan(0)
     // A book metric, from what the store has: once a second.
-    const obi = (await call('POST', '/alerts/preview', { metric: 'obi', symbol: 'BTCUSDT', op: 'crosses_above', value: 0.1 })).body as typeof preview
+    const obi = (
+      await call('POST', '/alerts/preview', { metric: 'obi', symbol: 'BTCUSDT', op: 'crosses_above', value: 0.1 })
+    ).body as typeof preview
     expect(obi.evaluated).toBeGreaterThan(1_000)
     expect(obi.would_fire).toBeGreaterThan(1)
-    const price = (await call('POST', '/alerts/preview', { metric: 'price', symbol: 'BTCUSDT', op: '>', value: 1, for: 10 })).body as typeof preview
+    const price = (
+      await call('POST', '/alerts/preview', { metric: 'price', symbol: 'BTCUSDT', op: '>', value: 1, for: 10 })
+    ).body as typeof preview
     expect(price.would_fire).toBe(1)
   })
 
@@ -331,10 +459,15 @@ describe('pairs and alert rules over the simulation', () => {
     const journal = (runtime as unknown as { journal: { flush(): Promise<void> } }).journal
     await journal.flush()
     const dir = (runtime as unknown as { journalDir: string }).journalDir
-    const engine = new Engine({ decoders: DECODERS, staleAfterMs: config.staleAfterMs, barIntervalsMs: config.barIntervalsMs })
+    const engine = new Engine({
+      decoders: DECODERS,
+      staleAfterMs: config.staleAfterMs,
+      barIntervalsMs: config.barIntervalsMs,
+    })
     const replayed: RuleAlertOutput[] = []
     for await (const frames of readJournal(dir)) {
-      for (const frame of frames) for (const output of engine.step(frame)) if (output.type === 'rule-alert') replayed.push(output)
+      for (const frame of frames)
+        for (const output of engine.step(frame)) if (output.type === 'rule-alert') replayed.push(output)
     }
     expect(replayed.length).toBeGreaterThanOrEqual(3)
     expect(replayed).toEqual(expect.arrayContaining(alerts))

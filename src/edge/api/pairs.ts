@@ -1,5 +1,6 @@
 import { setImmediate as othersHadTheirTurn } from 'node:timers/promises'
-import { align, type AlignedCloses, baseInterval, type BarColumns, bucketOf, resample } from '../../analytics/closes.ts'
+import type { PairSymbols } from '../../alerts/rules.ts'
+import { type AlignedCloses, align, type BarColumns, baseInterval, bucketOf, resample } from '../../analytics/closes.ts'
 import {
   correlationOf,
   emptyPairSeries,
@@ -9,11 +10,10 @@ import {
   type PairSeries,
   PairStream,
   type PairTests,
-  type Regression,
   REGRESSIONS,
+  type Regression,
   rowsNeeded,
 } from '../../analytics/pair.ts'
-import type { PairSymbols } from '../../alerts/rules.ts'
 import { toRfc3339 } from '../../market/time.ts'
 import { MICROS_PER_SECOND, type Micros } from '../../market/units.ts'
 import type { AdfResult } from '../../stats/adf.ts'
@@ -31,6 +31,10 @@ import { parseTime } from './time.ts'
 /** Work done at a time; between two such slices the fold and other requests have their turn. */
 const SLICE_MS = 4
 const SLICE_ROWS = 64
+const SLOW_SLICE_ROWS = 4
+/** What an estimator may take: its cost grows with the window, or with the square of it or of all bars. */
+const MAX_WINDOW: Partial<Record<Regression, number>> = { HUBER: 500, 'THEIL-SEN': 500, KALMAN: 250 }
+const MAX_THEIL_SEN_BARS = 2_000
 const DEFAULT_BARS = 1_440
 const SIGNIFICANT = 0.05
 /** Below this AIC makes the test find too much. */
@@ -73,7 +77,12 @@ export function pairSymbols(context: Asking, text: string, where: string): PairS
   if (!found) {
     const parts = splits[0] ?? [text]
     const unknown = parts.filter((symbol) => !known(symbol))
-    throw wrong(where, splits.length === 0 ? `"${text}" is not a pair such as ETHUSDT-BTCUSDT` : `${unknown.join(', ')}: not available here; GET /symbols lists what is`)
+    throw wrong(
+      where,
+      splits.length === 0
+        ? `"${text}" is not a pair such as ETHUSDT-BTCUSDT`
+        : `${unknown.join(', ')}: not available here; GET /symbols lists what is`,
+    )
   }
   if (found[0] === found[1]) throw wrong(where, 'a pair needs two different symbols')
   return found
@@ -81,7 +90,10 @@ export function pairSymbols(context: Asking, text: string, where: string): PairS
 
 /** @throws ApiError 400 naming the parameter */
 export function regressionOf(text: string, where: string): Regression {
-  const name = text.toUpperCase().replace('_', '-').replace(/^THEILSEN$/, 'THEIL-SEN') as Regression
+  const name = text
+    .toUpperCase()
+    .replace('_', '-')
+    .replace(/^THEILSEN$/, 'THEIL-SEN') as Regression
   if (REGRESSIONS.includes(name)) return name
   throw wrong(where, `"${text}" is not one of ${REGRESSIONS.join(', ')}`)
 }
@@ -95,16 +107,26 @@ export function pairAsked(context: Asking, query: PairRequest, part = '/querystr
   for (const symbol of symbols) findSymbol(context, symbol)
   if (symbols[0] === symbols[1]) throw wrong(`${part}/symbol_b`, 'a pair needs two different symbols')
   const { defaultWindow = PAIR_DEFAULTS.window, defaultRegression = PAIR_DEFAULTS.regression } = context.config
+  const window = query.window ?? defaultWindow
+  const { limit = DEFAULT_BARS } = query
+  const where = regression === undefined ? `${part}/method` : `${part}/regression`
+  const estimator = regressionOf(regression ?? method ?? defaultRegression, where)
+  if (window > (MAX_WINDOW[estimator] ?? window)) {
+    throw wrong(`${part}/window`, `may be ${MAX_WINDOW[estimator]} at most with ${estimator}`)
+  }
+  if (estimator === 'THEIL-SEN' && limit > MAX_THEIL_SEN_BARS) {
+    throw wrong(`${part}/limit`, `may be ${MAX_THEIL_SEN_BARS} at most with ${estimator}`)
+  }
   return {
     symbols,
     tf,
     timeframe: timeframeOf(tf, `${part}/tf`),
-    window: query.window ?? defaultWindow,
-    regression: regressionOf(regression ?? method ?? defaultRegression, regression === undefined ? `${part}/method` : `${part}/regression`),
+    window,
+    regression: estimator,
     prices: query.prices ?? PAIR_DEFAULTS.prices,
     zscore: query.zscore_by ?? PAIR_DEFAULTS.zscore,
     correlate: query.correlate ?? PAIR_DEFAULTS.correlate,
-    limit: query.limit ?? DEFAULT_BARS,
+    limit,
     from: parseTime(`${part}/from`, query.from),
     to: parseTime(`${part}/to`, query.to),
   }
@@ -124,7 +146,11 @@ export interface BarsWanted {
 const NO_BARS: BarColumns = { starts: new Float64Array(0), closes: new Float64Array(0), volumes: new Float64Array(0) }
 
 /** Closed bars that memory has, and up to where bars are closed. */
-export function remembered(system: System, symbol: string, { intervalMicros, offset }: Timeframe): { bars: BarColumns; whole: Micros } {
+export function remembered(
+  system: System,
+  symbol: string,
+  { intervalMicros, offset }: Timeframe,
+): { bars: BarColumns; whole: Micros } {
   const recent = system.engine.findSymbol(symbol)?.recentBars
   const base = recent?.ring(baseInterval(intervalMicros))
   if (!base || base.length === 0) return { bars: NO_BARS, whole: Number.POSITIVE_INFINITY }
@@ -199,12 +225,18 @@ export async function findPair(context: Asking, asked: PairAsked): Promise<PairF
   return { asked, rows, series: await slicedSeries(rows, asked) }
 }
 
+/** Rows of a pair between two looks at the clock. */
+export function sliceRows(regression: Regression): number {
+  return regression === 'HUBER' || regression === 'THEIL-SEN' ? SLOW_SLICE_ROWS : SLICE_ROWS
+}
+
 export async function slicedSeries({ a, b }: AlignedCloses, options: PairOptions): Promise<PairSeries> {
   const series = emptyPairSeries(a.length)
   const stream = new PairStream(options)
   const slices = new Slices()
-  for (let from = 0; from < a.length; from += SLICE_ROWS) {
-    fillPairSeries(stream, a, b, series, from, Math.min(a.length, from + SLICE_ROWS))
+  const step = sliceRows(options.regression)
+  for (let from = 0; from < a.length; from += step) {
+    fillPairSeries(stream, a, b, series, from, Math.min(a.length, from + step))
     await slices.pause()
   }
   return series
@@ -222,7 +254,10 @@ export function points(starts: Float64Array, values: Float64Array): { ts: string
   return result
 }
 
-export function pairHead({ symbols, tf, window, regression, prices, ...options }: Omit<PairAsked, 'limit' | 'from' | 'to' | 'timeframe'>, starts: Float64Array) {
+export function pairHead(
+  { symbols, tf, window, regression, prices, ...options }: Omit<PairAsked, 'limit' | 'from' | 'to' | 'timeframe'>,
+  starts: Float64Array,
+) {
   const have = starts.length
   const need = rowsNeeded({ window, regression, prices, ...options })
   const status: Status = have < need ? 'insufficient' : 'ok'
@@ -237,7 +272,8 @@ export function pairHead({ symbols, tf, window, regression, prices, ...options }
     status,
     have,
     need,
-    reason: have < need ? `${have} closed bars of ${tf} that both have; ${need} are needed for the first z-score` : null,
+    reason:
+      have < need ? `${have} closed bars of ${tf} that both have; ${need} are needed for the first z-score` : null,
     from: have > 0 ? toRfc3339(starts[0]) : null,
     to: have > 0 ? toRfc3339(starts[have - 1]) : null,
   }

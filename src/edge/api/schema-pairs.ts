@@ -5,7 +5,7 @@ import { Answer, Dictionary, Literals, Nullable, SymbolText, Time, TimeQuery } f
 
 /** Shapes of pair analytics and of alert rules. */
 
-export const MAX_PAIR_BARS = 20_000
+export const MAX_PAIR_BARS = 10_000
 
 export const PairText = Type.String({
   minLength: 3,
@@ -14,7 +14,11 @@ export const PairText = Type.String({
   description: 'Two symbols; the first is regressed on the second',
   examples: ['ETHUSDT-BTCUSDT'],
 })
-const Timeframe = Type.String({ maxLength: 10, description: 'At least a second; 1m where it is left out', examples: ['1m'] })
+const Timeframe = Type.String({
+  maxLength: 10,
+  description: 'At least a second; 1m where it is left out',
+  examples: ['1m'],
+})
 const Window = Type.Integer({
   minimum: 3,
   maximum: 5_000,
@@ -42,7 +46,10 @@ const PairFields = {
   ...PairLook,
   method: Type.Optional(Type.String({ ...RegressionText, description: 'The same as regression' })),
   zscore_by: Type.Optional(
-    Literals(Z_SCORES, 'The window that ends with the bar (the default), the window before it, or weights of span `window`'),
+    Literals(
+      Z_SCORES,
+      'The window that ends with the bar (the default), the window before it, or weights of span `window`',
+    ),
   ),
   correlate: Type.Optional(Literals(['prices', 'returns'], 'What is correlated; prices where it is left out')),
   limit: Type.Optional(
@@ -58,7 +65,10 @@ export const AdfQuery = Type.Object(
   { additionalProperties: false },
 )
 export const ExportPairQuery = Type.Object(
-  { ...PairFields, format: Type.Optional(Literals(['csv', 'json'], 'csv where neither this nor Accept says otherwise')) },
+  {
+    ...PairFields,
+    format: Type.Optional(Literals(['csv', 'json'], 'csv where neither this nor Accept says otherwise')),
+  },
   { additionalProperties: false },
 )
 export const ScreenerQuery = Type.Object(
@@ -72,7 +82,11 @@ export const ScreenerQuery = Type.Object(
       Type.Integer({ minimum: 30, maximum: 5_000, default: 500, description: 'Newest bars that are looked at' }),
     ),
     rate: Type.Optional(
-      Type.String({ pattern: '^0?\\.\\d{1,6}$', description: 'Share of false discoveries accepted', examples: ['0.05'] }),
+      Type.String({
+        pattern: '^0?\\.\\d{1,6}$',
+        description: 'Share of false discoveries accepted',
+        examples: ['0.05'],
+      }),
     ),
   },
   { additionalProperties: false },
@@ -104,7 +118,9 @@ const EngleGrangerSchema = Answer({
   status: Status,
   test: Literals(['Engle-Granger']),
   dependent: Type.String(),
-  stat: Nullable(Type.Number({ description: 'Null with a p-value of 0 where one is an exact combination of the other' })),
+  stat: Nullable(
+    Type.Number({ description: 'Null with a p-value of 0 where one is an exact combination of the other' }),
+  ),
   pvalue: Nullable(Type.Number({ description: 'MacKinnon, two series with a constant' })),
   used_lag: Nullable(Type.Integer()),
   critical: Critical,
@@ -214,7 +230,9 @@ export const ScreenerSchema = Answer({
       pair: Type.String(),
       bars: Type.Integer(),
       stat: Measure,
-      pvalue: Type.Number({ description: 'Engle-Granger, the first on the second; the order of the symbols decides, not the data' }),
+      pvalue: Type.Number({
+        description: 'Engle-Granger, the first on the second; the order of the symbols decides, not the data',
+      }),
       qvalue: Type.Number({ description: 'Least false discovery rate at which it counts (Benjamini-Hochberg)' }),
       is_discovery: Type.Boolean(),
       hedge_ratio: Measure,
@@ -243,13 +261,19 @@ const Duration = Type.Union([
 ])
 const RuleFields = {
   name: Nullable(Type.String({ maxLength: 200 })),
-  metric: Literals([...new Set([...SYMBOL_METRICS, ...PAIR_METRICS])], `of a symbol: ${SYMBOL_METRICS.join(' ')}; of a pair: ${PAIR_METRICS.join(' ')}`),
+  metric: Literals(
+    [...new Set([...SYMBOL_METRICS, ...PAIR_METRICS])],
+    `of a symbol: ${SYMBOL_METRICS.join(' ')}; of a pair: ${PAIR_METRICS.join(' ')}`,
+  ),
   symbol: Nullable(SymbolText),
   pair: Nullable(Type.String({ minLength: 1, maxLength: 81, description: 'A-B' })),
   op: Literals(OPS),
   operator: Literals(OPS, 'The same as op'),
   value: Type.Number({ minimum: -1e15, maximum: 1e15 }),
-  for: Type.Unsafe<number | string>({ ...Duration, description: 'The condition must have held so long: seconds, or 30s, 5m' }),
+  for: Type.Unsafe<number | string>({
+    ...Duration,
+    description: 'The condition must have held so long: seconds, or 30s, 5m',
+  }),
   clear: Nullable(Type.Number({ description: 'Level to pass before it can fire again' })),
   cooldown: Type.Unsafe<number | string>({ ...Duration, description: 'At least so long between two firings' }),
   enabled: Type.Boolean(),
@@ -273,7 +297,11 @@ export const PreviewBody = Type.Object(
     from: Type.Optional(TimeQuery),
     to: Type.Optional(TimeQuery),
     limit: Type.Optional(
-      Type.Integer({ minimum: 3, maximum: MAX_PAIR_BARS, description: 'Newest bars that are looked at; 1,440 where it is left out' }),
+      Type.Integer({
+        minimum: 3,
+        maximum: MAX_PAIR_BARS,
+        description: 'Newest bars that are looked at; 1,440 where it is left out',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -341,7 +369,9 @@ export const PreviewSchema = Answer({
   from: Nullable(Time),
   to: Nullable(Time),
   reason: Nullable(Type.String({ description: 'Why nothing could be evaluated' })),
-  firings: Type.Array(Answer({ ts: Time, value: Type.Number(), since: Time }), { description: 'The first 1,000, oldest first' }),
+  firings: Type.Array(Answer({ ts: Time, value: Type.Number(), since: Time }), {
+    description: 'The first 1,000, oldest first',
+  }),
 })
 
 // WebSocket

@@ -1,9 +1,9 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import {
-  AlertMessageSchema,
   type AlertMessage,
-  AnalyticsMessageSchema,
+  AlertMessageSchema,
   type AnalyticsMessage,
+  AnalyticsMessageSchema,
   PairLook,
   PairText,
 } from './schema-pairs.ts'
@@ -95,7 +95,10 @@ export const StatsQuery = Type.Object({ symbol: Type.Optional(SymbolText) }, { a
 const FORMATS = ['json', 'csv', 'parquet', 'arrow'] as const
 export type Format = (typeof FORMATS)[number]
 const FormatQuery = Type.Optional(
-  Literals(FORMATS, 'Wins over the Accept header, which may ask for text/csv, application/vnd.apache.parquet or application/vnd.apache.arrow.stream'),
+  Literals(
+    FORMATS,
+    'Wins over the Accept header, which may ask for text/csv, application/vnd.apache.parquet or application/vnd.apache.arrow.stream',
+  ),
 )
 const TimeframeText = Type.String({
   maxLength: 10,

@@ -396,7 +396,13 @@ export class Sockets implements Audience {
       if (client.pairs.size + fresh.length > MAX_PAIRS_PER_CLIENT) {
         return client.sendError('invalid-message', `a client may follow ${MAX_PAIRS_PER_CLIENT} pairs`)
       }
-      client.send({ type: 'subscription', status: 'subscribed', symbols: [], channels: ['analytics'], pairs: [...names] })
+      client.send({
+        type: 'subscription',
+        status: 'subscribed',
+        symbols: [],
+        channels: ['analytics'],
+        pairs: [...names],
+      })
       for (const { key, name, asked: one } of asked) {
         if (client.pairs.has(key)) continue
         const text = this.pairs.follow(key, one)
@@ -416,7 +422,13 @@ export class Sockets implements Audience {
       client.pairs.delete(key)
       this.pairs.unfollow(key)
     }
-    client.send({ type: 'subscription', status: 'unsubscribed', symbols: [], channels: ['analytics'], pairs: [...names] })
+    client.send({
+      type: 'subscription',
+      status: 'unsubscribed',
+      symbols: [],
+      channels: ['analytics'],
+      pairs: [...names],
+    })
   }
 
   private subscribe(

@@ -37,7 +37,8 @@ export function alertRoutes(app: Api, context: Context): void {
       schema: {
         tags,
         summary: 'Makes an alert rule',
-        description: 'Evaluated on each trade, measure or closed bar. It fires once, and again after its condition has ended (with `clear`: after that level was passed).',
+        description:
+          'Evaluated on each trade, measure or closed bar. It fires once, and again after its condition has ended (with `clear`: after that level was passed).',
         body: RuleBody,
         response: { 200: RuleSchema, ...PROBLEMS },
       },
@@ -140,7 +141,14 @@ export function alertRoutes(app: Api, context: Context): void {
 
   app.delete(
     '/alerts/:id',
-    { schema: { tags, summary: 'Deletes an alert rule', params: RuleParams, response: { 200: DoneSchema, ...PROBLEMS } } },
+    {
+      schema: {
+        tags,
+        summary: 'Deletes an alert rule',
+        params: RuleParams,
+        response: { 200: DoneSchema, ...PROBLEMS },
+      },
+    },
     async (request) => {
       const { id } = find(request.params.id)
       await system.setRules(system.rules().filter((one) => one.id !== id))

@@ -52,7 +52,8 @@ const JOHANSEN_LAGS = 1
 /** Pair (stat-arb) analytics on closed bars. */
 export function pairRoutes(app: Api, context: Context): void {
   const tags = ['analytics']
-  const bars = 'On closed bars that both have; a bar that one lacks is left out, never filled. No value looks ahead of its bar.'
+  const bars =
+    'On closed bars that both have; a bar that one lacks is left out, never filled. No value looks ahead of its bar.'
 
   app.get(
     '/analytics/pair',
@@ -168,7 +169,8 @@ export function pairRoutes(app: Api, context: Context): void {
         const of = `spread of ${asked.symbols.join('-')}`
         return { ...span(of, asked.tf, starts), ...adfAnswer(pairTests(a, b, asked).adf, 'the spread') }
       }
-      if (query.pair !== undefined || query.symbol_a !== undefined) throw wrong('/querystring/symbol', 'give a symbol or a pair')
+      if (query.pair !== undefined || query.symbol_a !== undefined)
+        throw wrong('/querystring/symbol', 'give a symbol or a pair')
       findSymbol(context, symbol)
       const { tf = '1m', limit = 1_440, prices = 'raw' } = query
       const wanted = { timeframe: timeframeOf(tf), limit, from: null, to: null }
@@ -209,7 +211,8 @@ export function pairRoutes(app: Api, context: Context): void {
       const { tf = '1m', limit = SCREENED_BARS, prices = 'log', rate = String(FALSE_DISCOVERIES) } = request.query
       const named = request.query.symbols?.split(',').map((symbol) => symbol.trim())
       const symbols = [...new Set(named ?? context.system.status().active)]
-      if (symbols.length > MAX_SCREENED_SYMBOLS) throw wrong('/querystring/symbols', `at most ${MAX_SCREENED_SYMBOLS} symbols`)
+      if (symbols.length > MAX_SCREENED_SYMBOLS)
+        throw wrong('/querystring/symbols', `at most ${MAX_SCREENED_SYMBOLS} symbols`)
       for (const symbol of symbols) findSymbol(context, symbol)
       return screen(context, { symbols, tf, limit, prices, rate: Number(rate) })
     },
@@ -221,7 +224,8 @@ export function pairRoutes(app: Api, context: Context): void {
       schema: {
         tags: ['export'],
         summary: 'Series of a pair as a file: timestamp,hedge_ratio,spread,zscore,rolling_correlation',
-        description: 'One row a bar, every number at the bar it belongs to. The ADF test is in the headers x-adf-stat and x-adf-pvalue, in JSON beside the rows.',
+        description:
+          'One row a bar, every number at the bar it belongs to. The ADF test is in the headers x-adf-stat and x-adf-pvalue, in JSON beside the rows.',
         querystring: ExportPairQuery,
         response: {
           200: {
@@ -250,12 +254,18 @@ export function pairRoutes(app: Api, context: Context): void {
       }))
       reply.header('x-adf-stat', String(test.stat ?? '')).header('x-adf-pvalue', String(test.pvalue ?? ''))
       if (format === 'json') return { pair: asked.symbols.join('-'), tf: asked.tf, rows: lines, adf: test }
-      const csv = lines.map((line) => Object.values(line).map((value) => value ?? '').join(','))
+      const csv = lines.map((line) =>
+        Object.values(line)
+          .map((value) => value ?? '')
+          .join(','),
+      )
       const name = `${asked.symbols.join('-')}-${asked.tf}`.replace(/[^\w.-]/g, '_')
       return reply
         .header('content-type', 'text/csv; charset=utf-8')
         .header('content-disposition', `attachment; filename="${name}.csv"`)
-        .send(`timestamp,hedge_ratio,spread,zscore,rolling_correlation\n${csv.map((line) => `${line}\n`).join('')}` as never)
+        .send(
+          `timestamp,hedge_ratio,spread,zscore,rolling_correlation\n${csv.map((line) => `${line}\n`).join('')}` as never,
+        )
     },
   )
 }
@@ -332,7 +342,8 @@ async function screen({ system }: Context, { symbols, tf, limit, prices, rate }:
   const began = performance.now()
   const timeframe = timeframeOf(tf)
   const columns = []
-  for (const symbol of symbols) columns.push(await closedBars(system, symbol, { timeframe, limit, from: null, to: null }))
+  for (const symbol of symbols)
+    columns.push(await closedBars(system, symbol, { timeframe, limit, from: null, to: null }))
   const tested = []
   const skipped: ScreenerAnswer['skipped'] = []
   const slices = new Slices()
@@ -366,9 +377,12 @@ async function screen({ system }: Context, { symbols, tf, limit, prices, rate }:
     }
   }
   await othersHadTheirTurn()
-  const { q, isDiscovery, discoveries } = benjaminiHochberg(Float64Array.from(tested, ({ pvalue }) => pvalue), rate)
+  const { q, isDiscovery, discoveries } = benjaminiHochberg(
+    Float64Array.from(tested, ({ pvalue }) => pvalue),
+    rate,
+  )
   const pairs = tested.map((one, i) => ({ ...one, qvalue: q[i], is_discovery: isDiscovery[i] }))
-  pairs.sort((one, other) => one.pvalue - other.pvalue || (other.crossings - one.crossings))
+  pairs.sort((one, other) => one.pvalue - other.pvalue || other.crossings - one.crossings)
   return {
     tf,
     prices,
