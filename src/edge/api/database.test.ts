@@ -347,7 +347,9 @@ describe('history over HTTP', () => {
     expect(types.getRowsJS()).toEqual([['TIMESTAMP WITH TIME ZONE']])
     instance.closeSync()
 
-    const arrow = await fetch(`${url}/data/BTCUSDT?tf=5m`, { headers: { accept: 'application/vnd.apache.arrow.stream' } })
+    const arrow = await fetch(`${url}/data/BTCUSDT?tf=5m`, {
+      headers: { accept: 'application/vnd.apache.arrow.stream' },
+    })
     expect(arrow.headers.get('content-type')).toBe('application/vnd.apache.arrow.stream')
     const table = tableFromIPC(new Uint8Array(await arrow.arrayBuffer()))
     expect(table.schema.fields.map(({ name, type }) => `${name} ${type}`).slice(0, 2)).toEqual([
@@ -362,7 +364,11 @@ describe('history over HTTP', () => {
     const none = await fetch(`${url}/data/SOLUSDT?format=arrow`)
     expect(tableFromIPC(new Uint8Array(await none.arrayBuffer())).numRows).toBe(0)
     const sides = await fetch(`${url}/data/BTCUSDT/ticks?from=${at(0)}&format=arrow&limit=3`)
-    expect(tableFromIPC(new Uint8Array(await sides.arrayBuffer())).toArray().map(({ side, trade_id }) => [side, trade_id])).toEqual([
+    expect(
+      tableFromIPC(new Uint8Array(await sides.arrayBuffer()))
+        .toArray()
+        .map(({ side, trade_id }) => [side, trade_id]),
+    ).toEqual([
       ['buy', '1'],
       ['sell', '2'],
       ['buy', '3'],

@@ -43,7 +43,10 @@ export async function writeArrow(connection: DuckDBConnection, sql: string, path
     for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
       const length = chunk.rowCount
       const children = chunk.getColumns().map((values, i) => toData(values, types[i]))
-      const batch = new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }))
+      const batch = new RecordBatch(
+        schema,
+        makeData({ type: new Struct(schema.fields), length, nullCount: 0, children }),
+      )
       const bytes = tableToIPC(new Table(schema, batch), 'stream')
       await file.write(bytes.subarray(head.length, bytes.length - END_BYTES))
     }
