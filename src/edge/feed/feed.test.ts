@@ -175,7 +175,7 @@ describe.each([
     for (const [i, id] of ids.entries()) await expectSameBook(running, id, SYMBOLS[i] as string)
     expect(running.of('gap')).toEqual([])
     expect(running.of('data-error')).toEqual([])
-    expect(running.frames.filter(({ kind }) => kind === 'timer').length).toBeGreaterThan(1)
+    await vi.waitFor(() => expect(running.frames.filter(({ kind }) => kind === 'timer').length).toBeGreaterThan(1))
     expect(running.feed.status().every(({ connected }) => connected)).toBe(true)
   })
 
