@@ -1,4 +1,5 @@
 import type { Price, Side, Size } from '../market/units.ts'
+import { FarLevels } from './far-levels.ts'
 import type { Grid } from './grid.ts'
 
 /** Read-only face of one side of a book. Levels are counted from the touch. Nothing here allocates. */
@@ -44,12 +45,12 @@ export class BookSide implements SideView {
   /** Index of the best level in the window, -1 when there is none. */
   private best = -1
   private inWindow = 0
-  private farKeys = new Float64Array(64)
-  private farSizes = new Float64Array(64)
-  private farCount = 0
+  private readonly far = new FarLevels()
 
   private cursor = -1
+  /** Levels beyond the window still to come, -1 while the cursor is in it. */
   private farCursor = -1
+  private farOrder = this.far.order()
   private cursorKey = 0
   private cursorSize = 0
 
@@ -60,7 +61,7 @@ export class BookSide implements SideView {
   }
 
   get levels(): number {
-    return this.inWindow + this.farCount
+    return this.inWindow + this.far.count
   }
 
   /** Sets the size at `ticks` (0 removes the level) and returns the size before. */
@@ -84,8 +85,7 @@ export class BookSide implements SideView {
     const key = this.sign * this.grid.toTicks(price)
     const index = key - this.low
     if (index >= 0 && index < WINDOW) return this.sizes[index]
-    const at = this.findFar(key)
-    return at < this.farCount && this.farKeys[at] === key ? this.farSizes[at] : 0
+    return this.far.get(key)
   }
 
   clear(): void {
@@ -93,7 +93,7 @@ export class BookSide implements SideView {
     this.bits.fill(0)
     this.best = -1
     this.inWindow = 0
-    this.farCount = 0
+    this.far.clear()
     this.low = Number.NEGATIVE_INFINITY
   }
 
@@ -130,9 +130,11 @@ export class BookSide implements SideView {
         if (++count === n) return count
       }
     }
-    for (let far = this.farCount - 1; far >= 0 && count < n; far--, count++) {
-      prices[count] = (this.farKeys[far] * unit) / scale
-      sizes[count] = this.farSizes[far]
+    const { far } = this
+    const order = far.order()
+    for (let at = far.count - 1; at >= 0 && count < n; at--, count++) {
+      prices[count] = (order[at] * unit) / scale
+      sizes[count] = far.get(order[at])
     }
     return count
   }
@@ -189,7 +191,7 @@ export class BookSide implements SideView {
 
   private rewind(): void {
     this.cursor = this.best + 1
-    this.farCursor = this.farCount
+    this.farCursor = -1
   }
 
   private advance(): boolean {
@@ -202,10 +204,14 @@ export class BookSide implements SideView {
       }
     }
     this.cursor = -1
-    if (this.farCursor <= 0) return false
+    if (this.farCursor < 0) {
+      this.farCursor = this.far.count
+      this.farOrder = this.far.order()
+    }
+    if (this.farCursor === 0) return false
     this.farCursor--
-    this.cursorKey = this.farKeys[this.farCursor]
-    this.cursorSize = this.farSizes[this.farCursor]
+    this.cursorKey = this.farOrder[this.farCursor]
+    this.cursorSize = this.far.get(this.cursorKey)
     return true
   }
 
@@ -221,7 +227,7 @@ export class BookSide implements SideView {
     return (word << 5) | (31 - Math.clz32(set))
   }
 
-  /** Puts the window so that `key` lies at `TOUCH_AT`, moving levels between it and the far array. */
+  /** Puts the window so that `key` lies at `TOUCH_AT`, moving levels between it and those beyond. */
   private moveWindow(key: number): void {
     let moved = 0
     for (let index = this.below(WINDOW); index >= 0; index = this.below(index)) {
@@ -235,12 +241,12 @@ export class BookSide implements SideView {
     this.low = key - TOUCH_AT
     for (let i = moved - 1; i >= 0; i--) {
       const at = movedKeys[i]
-      if (at < this.low) this.pushFar(at, movedSizes[i])
+      if (at < this.low) this.far.set(at, movedSizes[i])
       else this.put((at - this.low) | 0, movedSizes[i])
     }
-    while (this.farCount > 0 && this.farKeys[this.farCount - 1] >= this.low) {
-      this.farCount--
-      this.put((this.farKeys[this.farCount] - this.low) | 0, this.farSizes[this.farCount])
+    const order = this.far.order()
+    for (let at = this.far.count - 1; at >= 0 && order[at] >= this.low; at--) {
+      this.put((order[at] - this.low) | 0, this.far.set(order[at], 0))
     }
   }
 
@@ -260,68 +266,17 @@ export class BookSide implements SideView {
     this.inWindow--
     if (index !== this.best) return
     this.best = this.below(index)
-    if (this.best >= LOW || this.farCount === 0) return
-    this.moveWindow(this.best < 0 ? this.farKeys[this.farCount - 1] : this.low + this.best)
+    const { far } = this
+    if (this.best >= LOW || far.count === 0) return
+    this.moveWindow(this.best < 0 ? far.order()[far.count - 1] : this.low + this.best)
   }
 
   /** A level beyond the window; a better one than any in it takes the window along. */
   private setOutside(key: number, size: number): number {
-    if (key < this.low && this.inWindow > 0) return this.setFar(key, size)
+    if (key < this.low && this.inWindow > 0) return this.far.set(key, size)
     if (size === 0) return 0
     this.moveWindow(key)
     this.put((key - this.low) | 0, size)
     return 0
-  }
-
-  private pushFar(key: number, size: number): void {
-    this.growFar()
-    this.farKeys[this.farCount] = key
-    this.farSizes[this.farCount++] = size
-  }
-
-  private setFar(key: number, size: number): number {
-    const at = this.findFar(key)
-    if (at < this.farCount && this.farKeys[at] === key) {
-      const before = this.farSizes[at]
-      if (size > 0) {
-        this.farSizes[at] = size
-      } else {
-        this.farKeys.copyWithin(at, at + 1, this.farCount)
-        this.farSizes.copyWithin(at, at + 1, this.farCount)
-        this.farCount--
-      }
-      return before
-    }
-    if (size > 0) {
-      this.growFar()
-      this.farKeys.copyWithin(at + 1, at, this.farCount)
-      this.farSizes.copyWithin(at + 1, at, this.farCount)
-      this.farKeys[at] = key
-      this.farSizes[at] = size
-      this.farCount++
-    }
-    return 0
-  }
-
-  /** First place in the far array whose key is ≥ `key`. */
-  private findFar(key: number): number {
-    let from = 0
-    let to = this.farCount
-    while (from < to) {
-      const middle = (from + to) >>> 1
-      if (this.farKeys[middle] < key) from = middle + 1
-      else to = middle
-    }
-    return from
-  }
-
-  private growFar(): void {
-    if (this.farCount < this.farKeys.length) return
-    const keys = new Float64Array(this.farKeys.length * 2)
-    const sizes = new Float64Array(this.farKeys.length * 2)
-    keys.set(this.farKeys)
-    sizes.set(this.farSizes)
-    this.farKeys = keys
-    this.farSizes = sizes
   }
 }
