@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Journal } from '../src/edge/journal/journal.ts'
-import { Engine } from '../src/engine/engine.ts'
+import { type BookView, Engine } from '../src/engine/engine.ts'
 import type { Frame } from '../src/market/frame.ts'
 import { DECODERS } from '../src/venues/index.ts'
 import { type Contender, compare, quantile, type Result, runDirectly, type Size } from './measure.ts'
@@ -100,12 +100,13 @@ const engines: Engine[] = []
 function follower({ instrument }: Session) {
   const engine = new Engine({ decoders: DECODERS })
   engines.push(engine)
+  let book: BookView | undefined
   let lastId = -1
   let sum = 0
   return {
     step(frame: Frame) {
       const outputs = engine.step(frame)
-      const book = engine.find(instrument.id)?.book
+      book ??= engine.find(instrument.id)?.book
       if (!book || book.lastId === lastId) return outputs
       lastId = book.lastId
       sum +=

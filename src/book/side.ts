@@ -20,8 +20,8 @@ export interface SideView {
   sizeAt(price: Price): Size
 }
 
-/** Ticks in the dense window. A wider one leaves fewer levels to the sorted array, a narrower one more room in the cache. */
-const WINDOW = 4096
+/** Ticks in the dense window. A wider one leaves fewer levels to the hash table, a narrower one more room in the cache. */
+const WINDOW = 2048
 /** Where the touch is put when the window moves, and how low it may fall before the window follows. */
 const TOUCH_AT = (WINDOW * 3) / 4
 const LOW = WINDOW / 8
@@ -30,7 +30,7 @@ const movedKeys = new Float64Array(WINDOW)
 const movedSizes = new Float64Array(WINDOW)
 
 /**
- * One side of an L2 book. Levels near the touch lie in a dense window of ticks with a bitmap, the rest in a sorted array.
+ * One side of an L2 book. Levels near the touch lie in a dense window of ticks with a bitmap, the rest in a hash table.
  * Keys are ticks, negated for asks, so that on both sides the best level has the largest key.
  * Every level beyond the window is worse than every level in it, and the window is empty only when the side is.
  */
