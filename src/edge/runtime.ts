@@ -27,7 +27,12 @@ import type { SourceName, System, SystemStatus } from './system.ts'
 
 const PROBE_MS = 2_500
 const CHECKPOINT_EVERY_MS = 60_000
-/** Outputs of before a restart that are published again, so that recent trades are there at once. */
+/**
+ * Outputs of before a restart that are published again, so that recent trades are there at once. Only those that say everything
+ * themselves: whoever hears of a changed book reads the book, which is that of the end by then.
+ */
+const RECALLED: ReadonlySet<Output['type']> = new Set(['trade', 'ticker', 'gap'])
+/** As many of them as are kept. */
 const RECENT_OUTPUTS = 50_000
 /** Settings under which a checkpoint was made; it means nothing under others. */
 interface BuiltFor {
@@ -354,7 +359,7 @@ export class Runtime implements System {
       for (const frame of frames) {
         const outputs = engine.step(frame)
         store?.write(outputs, frame.seq)
-        recent.push(...outputs)
+        for (const output of outputs) if (RECALLED.has(output.type)) recent.push(output)
       }
       await store?.ready()
       this.label = `catching up with the journal: frame ${engine.seq} of ${this.seq}`
